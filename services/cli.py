@@ -1,0 +1,35 @@
+"""The `muster` command: every package of `services` adds its own commands here."""
+
+import click
+
+from services.directory import commands as directory
+from services.gateway import commands as gateway
+from services.simulator import commands as simulator
+from services.stack import commands as stack
+from services.worker import commands as worker
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="muster")
+def main() -> None:
+    """Muster: inbound SCIM 2.0 provisioning for Microsoft Entra ID and Okta."""
+
+
+for command in (
+    stack.up,
+    stack.down,
+    directory.tenant,
+    directory.token,
+    directory.operations_group,
+    simulator.simulate,
+    directory.migrate,
+    gateway.gateway,
+    worker.worker,
+    worker.beat,
+    worker.flower,
+):
+    main.add_command(command)
+
+
+if __name__ == "__main__":
+    main()

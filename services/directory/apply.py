@@ -1,0 +1,248 @@
+"""Apply one operation to the directory, inside the transaction of its drain, and say what it ended in.
+
+What a client got wrong is an outcome like any other; it leaves no effect, because every refusal comes before the
+first write, or inside a savepoint.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from services.directory import history, members, queries, rows, store
+from services.directory.history import Entry, Kind
+from services.directory.journal import Operation
+from services.directory.members import Change, Named, Role
+from services.directory.rows import Resource, Row
+from shared.outcomes import Outcome
+from shared.scim import patch, patching, resource_types, validation, versions
+from shared.scim.attributes import Attribute, ResourceType, Stored
+from shared.scim.errors import PreconditionFailedError, SCIMError
+from shared.scim.schemas.group import MEMBERS
+from shared.scim.schemas.user import GROUPS
+
+ECHOED_MEMBERS = 100
+"""A PATCH answers with the members of a role that has at most so many."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Applied:
+    """What an operation ended in, and what the history says of it."""
+
+    outcome: Outcome
+    entries: Sequence[Entry] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Work:
+    """An operation while it is applied."""
+
+    connection: Connection
+    operation: Operation
+    resource_type: ResourceType
+    now: datetime
+
+    @property
+    def role(self) -> Role:
+        return Role(tenant_id=self.operation.tenant_id, id=self.operation.lane, now=self.now)
+
+    def entry(self, kind: Kind, changes: list[dict[str, Any]]) -> Entry:
+        return history.entry(self.operation, self.resource_type, self.operation.lane, kind, changes, self.now)
+
+
+def apply(connection: Connection, operation: Operation, now: datetime) -> Applied:
+    """Apply an operation. Raises only what is no client's fault: database errors, and bugs."""
+    work = _Work(
+        connection=connection,
+        operation=operation,
+        resource_type=resource_types.BY_NAME[operation.resource_type],
+        now=now,
+    )
+    try:
+        return _METHODS[operation.method](work)
+    except SCIMError as error:
+        return Applied(outcome=refusal(operation.id, error))
+
+
+def refusal(operation_id: UUID, error: SCIMError) -> Outcome:
+    """Return the outcome of an operation that was refused."""
+    return Outcome(operation_id=operation_id, status=error.status, scim_type=error.scim_type, detail=error.detail)
+
+
+def _create(work: _Work) -> Applied:
+    resource = _with_defaults(work.resource_type, work.operation.request)
+    joining = _members(work.resource_type, resource)
+    with _savepoint(work, is_needed=bool(joining)):
+        row = store.create(
+            work.connection, work.resource_type, work.operation.tenant_id, work.operation.lane, resource, work.now
+        )
+        change = members.set_to(work.connection, work.role, joining) if joining else Change()
+    changes = history.changes(work.resource_type, {}, _without_rows(work.resource_type, resource))
+    return _applied(work, 201, row, Kind.CREATED, changes, change)
+
+
+def _replace(work: _Work) -> Applied:
+    row = _lock(work)
+    current = rows.to_resource(work.resource_type, row)
+    resource = _keeping_defaults(work.resource_type, work.operation.request, current)
+    has_members = _has_members(work.resource_type)
+    with _savepoint(work, is_needed=has_members):
+        joining = _members(work.resource_type, resource)
+        change = members.set_to(work.connection, work.role, joining) if has_members else Change()
+        return _write(work, row, current, resource, change)
+
+
+def _patch(work: _Work) -> Applied:
+    operations = patch.parse(work.operation.request, work.resource_type)
+    of_rows = [operation for operation in operations if patch.is_row_operation(operation)]
+    row = _lock(work)
+    current = rows.to_resource(work.resource_type, row)
+    resource = patching.apply([o for o in operations if not patch.is_row_operation(o)], current)
+    validation.check(work.resource_type, resource)
+    with _savepoint(work, is_needed=len(of_rows) > 1 or (bool(of_rows) and len(operations) > 1)):
+        change = members.change(work.connection, work.role, of_rows)
+        return _write(work, row, current, resource, change)
+
+
+def _delete(work: _Work) -> Applied:
+    row = _lock(work)
+    change = members.set_to(work.connection, work.role, []) if _has_members(work.resource_type) else Change()
+    left = members.leave_all(work.connection, work.operation.lane)
+    store.delete(work.connection, work.resource_type, row, work.now)
+    changes = history.changes(work.resource_type, rows.to_resource(work.resource_type, row), {})
+    known = members.named(work.connection, change.removed)
+    entries = [work.entry(Kind.DELETED, changes), *_left_roles(work, left), *_of_members(work, row, known, change)]
+    return Applied(outcome=Outcome(operation_id=work.operation.id, status=204), entries=entries)
+
+
+_METHODS: dict[str, Callable[[_Work], Applied]] = {
+    "POST": _create,
+    "PUT": _replace,
+    "PATCH": _patch,
+    "DELETE": _delete,
+}
+
+
+def _lock(work: _Work) -> Row:
+    operation = work.operation
+    row = store.lock(work.connection, work.resource_type, operation.tenant_id, operation.lane)
+    if operation.if_match is not None and not versions.matches(operation.if_match, row["version"]):
+        raise PreconditionFailedError(
+            f"The {work.resource_type.name} is at version {versions.etag(row['version'])}, not at the one in If-Match"
+        )
+    return row
+
+
+def _write(work: _Work, row: Row, current: Resource, resource: Resource, change: Change) -> Applied:
+    """Write a changed resource; one that stays as it is keeps its version and its lastModified."""
+    changes = history.changes(
+        work.resource_type, _without_rows(work.resource_type, current), _without_rows(work.resource_type, resource)
+    )
+    if changes or change:
+        row = store.change(work.connection, work.resource_type, row, resource, work.now)
+    return _applied(work, 200, row, Kind.CHANGED, changes, change)
+
+
+def _applied(work: _Work, status: int, row: Row, kind: Kind, changes: list[dict[str, Any]], change: Change) -> Applied:
+    resource = rows.to_resource(work.resource_type, row)
+    limit = ECHOED_MEMBERS if work.operation.method == "PATCH" else None
+    has_rows = kind is not Kind.CREATED or bool(change)
+    wants = queries.wants_all if has_rows else queries.wants_none_of({Stored.ROWS})
+    [complete] = queries.complete(work.connection, work.resource_type, [resource], wants, limit)
+    outcome = Outcome(
+        operation_id=work.operation.id,
+        status=status,
+        resource=complete,
+        is_complete=not _has_more_members(work, complete),
+    )
+    known = members.named(work.connection, change.added | change.removed)
+    changes = [*changes, *_membership_changes(known, change)]
+    entries = [work.entry(kind, changes)] if changes else []
+    return Applied(outcome=outcome, entries=[*entries, *_of_members(work, row, known, change)])
+
+
+def _has_more_members(work: _Work, resource: Resource) -> bool:
+    """Whether a role's members were too many to be echoed."""
+    return (
+        _has_members(work.resource_type)
+        and work.operation.method == "PATCH"
+        and MEMBERS.name not in resource
+        and members.any_of(work.connection, work.operation.lane)
+    )
+
+
+def _membership_changes(known: dict[UUID, Named], change: Change) -> list[dict[str, Any]]:
+    if not change:
+        return []
+    return [{"attribute": MEMBERS.name, **_joined_and_left(known, change.added, change.removed)}]
+
+
+def _of_members(work: _Work, row: Row, known: dict[UUID, Named], change: Change) -> list[Entry]:
+    """Tell each member's own history of the role that it joined or left."""
+    role = (
+        {work.operation.lane: Named(resource_type=work.resource_type.name, name=row["display_name"])} if change else {}
+    )
+    joined, left = _joined_and_left(role, role, ()), _joined_and_left(role, (), role)
+    return [
+        *(_member_entry(work, member, known[member], joined) for member in sorted(change.added)),
+        *(_member_entry(work, member, known[member], left) for member in sorted(change.removed)),
+    ]
+
+
+def _member_entry(work: _Work, member: UUID, named: Named, change: dict[str, Any]) -> Entry:
+    resource_type = resource_types.BY_NAME[named.resource_type]
+    changes = [{"attribute": GROUPS.name, **change}]
+    return history.entry(work.operation, resource_type, member, Kind.CHANGED, changes, work.now)
+
+
+def _left_roles(work: _Work, left: frozenset[UUID]) -> list[Entry]:
+    """Tell each role's history of the deleted member."""
+    member = members.named(work.connection, {work.operation.lane}) if left else {}
+    changes = [{"attribute": MEMBERS.name, **_joined_and_left(member, (), member)}]
+    return [
+        history.entry(work.operation, resource_types.GROUPS, role, Kind.CHANGED, changes, work.now)
+        for role in sorted(left)
+    ]
+
+
+def _joined_and_left(known: dict[UUID, Named], added: Iterable[UUID], removed: Iterable[UUID]) -> dict[str, Any]:
+    def described(ids: Iterable[UUID]) -> list[dict[str, Any]]:
+        return [{"value": str(i), "display": known[i].name} for i in sorted(ids)]
+
+    return {"added": described(added), "removed": described(removed)}
+
+
+def _has_members(resource_type: ResourceType) -> bool:
+    return MEMBERS in resource_type.schema.attributes
+
+
+def _members(resource_type: ResourceType, resource: Resource) -> list[dict[str, Any]]:
+    writable = [a for _, a in resource_type.walk() if a.stored is Stored.ROWS and a.is_writable]
+    return [element for attribute in writable for element in resource.get(attribute.name, [])]
+
+
+def _without_rows(resource_type: ResourceType, resource: Resource) -> Resource:
+    kept = {a.name for _, a in resource_type.walk() if a.stored is Stored.ROWS}
+    return {name: value for name, value in resource.items() if name not in kept}
+
+
+def _with_defaults(resource_type: ResourceType, resource: Resource) -> Resource:
+    return _defaults(resource_type) | resource
+
+
+def _keeping_defaults(resource_type: ResourceType, resource: Resource, current: Resource) -> Resource:
+    """A PUT that leaves out an attribute with a default keeps what there is, so that nobody is disabled by omission."""
+    return {name: current.get(name, value) for name, value in _defaults(resource_type).items()} | resource
+
+
+def _defaults(resource_type: ResourceType) -> Resource:
+    with_default: list[Attribute] = [a for _, a in resource_type.walk() if a.default is not None]
+    return {attribute.name: attribute.default for attribute in with_default}
+
+
+def _savepoint(work: _Work, *, is_needed: bool) -> AbstractContextManager[Any]:
+    return work.connection.begin_nested() if is_needed else nullcontext()

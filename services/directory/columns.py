@@ -1,0 +1,92 @@
+"""Derive the directory's columns from the registry: which column keeps which attribute, and of what SQL type."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, DateTime, Numeric, Text, Uuid
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeEngine
+
+from shared.scim import resource_types
+from shared.scim.attributes import Attribute, ResourceType, Schema, Stored, Type, Uniqueness
+from shared.scim.schemas.common import ID
+
+SQL_TYPES: dict[Type, type[TypeEngine[Any]]] = {
+    Type.STRING: Text,
+    Type.REFERENCE: Text,
+    Type.BINARY: Text,
+    Type.BOOLEAN: Boolean,
+    Type.INTEGER: BigInteger,
+    Type.DECIMAL: Numeric,
+    Type.DATE_TIME: DateTime,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column, and the attribute (and sub-attribute, of a singular complex one) that it keeps."""
+
+    name: str
+    schema: Schema
+    attribute: Attribute
+    sub: Attribute | None = None
+
+    @property
+    def leaf(self) -> Attribute:
+        return self.sub or self.attribute
+
+    @property
+    def is_document(self) -> bool:
+        return self.attribute.stored is Stored.DOCUMENT
+
+    @property
+    def is_unique(self) -> bool:
+        return self.leaf.uniqueness is Uniqueness.SERVER
+
+    @property
+    def sql_type(self) -> TypeEngine[Any]:
+        if self.is_document:
+            return JSONB(none_as_null=True)
+        if self.leaf is ID:
+            return Uuid()
+        if self.leaf.type is Type.DATE_TIME:
+            return DateTime(timezone=True)
+        return SQL_TYPES[self.leaf.type]()
+
+
+@lru_cache
+def of(resource_type: ResourceType) -> tuple[Column, ...]:
+    """Return the columns of a resource type, the ones of the common attributes first."""
+    return tuple(_derive(resource_type))
+
+
+@lru_cache
+def find(resource_type: ResourceType, attribute: Attribute, sub: Attribute | None) -> Column | None:
+    """Return the column of an attribute, or None when it is kept in rows or computed."""
+    return next((c for c in of(resource_type) if c.attribute is attribute and c.sub is sub), None)
+
+
+def _derive(resource_type: ResourceType) -> Iterator[Column]:
+    for schema, attribute in (
+        *((resource_types.COMMON, a) for a in resource_types.COMMON.attributes),
+        *_own(resource_type),
+    ):
+        if attribute.stored is Stored.DOCUMENT:
+            yield Column(name=_name(schema, attribute), schema=schema, attribute=attribute)
+        elif attribute.stored is Stored.COLUMNS and attribute.is_complex:
+            for sub in attribute.sub_attributes:
+                if sub.stored is Stored.COLUMNS:
+                    yield Column(name=_name(schema, attribute, sub), schema=schema, attribute=attribute, sub=sub)
+        elif attribute.stored is Stored.COLUMNS:
+            yield Column(name=_name(schema, attribute), schema=schema, attribute=attribute)
+
+
+def _own(resource_type: ResourceType) -> Iterator[tuple[Schema, Attribute]]:
+    return resource_type.walk()
+
+
+def _name(schema: Schema, attribute: Attribute, sub: Attribute | None = None) -> str:
+    parts = (schema.column_prefix, attribute.column, sub.column if sub else "")
+    return "_".join(part for part in parts if part)

@@ -1,0 +1,63 @@
+"""Open the database: the connection pool, its timeouts, and the place where transactions begin and end."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import orjson
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url
+
+logger = logging.getLogger(__name__)
+
+# A frozen process must not hold its locks for ever: the server ends its transaction, and its lanes go on.
+TIMEOUTS = {
+    "idle_in_transaction_session_timeout": "3s",
+    "statement_timeout": "10s",
+    "lock_timeout": "5s",
+}
+
+
+def connect(database_url: str, *, process: str, pool_size: int = 5) -> Engine:
+    """Open a pool of connections to PostgreSQL; nothing is contacted before the first use."""
+    options = " ".join(f"-c {name}={value}" for name, value in TIMEOUTS.items())
+    return create_engine(
+        driver_url(database_url),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=10,
+        pool_pre_ping=False,
+        pool_use_lifo=True,
+        hide_parameters=True,
+        json_serializer=_dump,
+        json_deserializer=orjson.loads,
+        connect_args={
+            "options": options,
+            "application_name": f"muster-{process}",
+            "connect_timeout": 5,
+            "prepare_threshold": 3,
+        },
+    )
+
+
+def driver_url(database_url: str) -> URL:
+    """Return the URL with the driver named, as SQLAlchemy wants it: postgresql:// is psycopg 3 here."""
+    url = make_url(database_url)
+    return url.set(drivername="postgresql+psycopg") if url.drivername in {"postgresql", "postgres"} else url
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """Run the block in one transaction: committed when it ends, rolled back when it raises."""
+    with engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def autocommit(engine: Engine) -> Iterator[Connection]:
+    """Run single statements, each its own transaction."""
+    with engine.connect() as connection:
+        yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def _dump(value: object) -> str:
+    return orjson.dumps(value).decode()

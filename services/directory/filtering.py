@@ -1,0 +1,241 @@
+"""Compile a filter into SQL, with every value as a parameter.
+
+The twin of `shared.scim.matching`; one table of cases holds them together. An absent value makes SQL's NULL, which
+counts as false; `not` turns it into false first, so that what is absent is found by a negation.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Select,
+    Text,
+    and_,
+    case,
+    cast,
+    exists,
+    false,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    true,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from services.directory import columns, tables
+from shared.scim.attributes import Attribute, ResourceType, Stored, Type
+from shared.scim.errors import InvalidFilterError
+from shared.scim.filters import And, Comparison, ElementMatch, Filter, Not, Operator, Or, Present
+from shared.scim.paths import Path
+from shared.scim.schemas.common import META, SCHEMAS
+from shared.scim.schemas.group import MEMBERS
+from shared.scim.schemas.user import GROUPS
+
+Condition = ColumnElement[bool]
+Value = str | bool | int | Decimal | datetime | None
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """A multi-valued attribute that is kept as rows: where they are, whose they are, and their sub-attributes."""
+
+    source: FromClause
+    owner: ColumnElement[Any]
+    sub_attributes: Mapping[str, ColumnElement[Any]]
+
+
+_employee, _role, _membership = tables.employee.alias("m_employee"), tables.role.alias("m_role"), tables.membership
+_ROWS: dict[Attribute, _Rows] = {
+    MEMBERS: _Rows(
+        source=_membership,
+        owner=_membership.c.role_id,
+        sub_attributes={
+            "value": _membership.c.member_id,
+            "type": _membership.c.member_type,
+            "display": func.coalesce(
+                select(func.coalesce(_employee.c.display_name, _employee.c.user_name))
+                .where(_employee.c.id == _membership.c.member_id)
+                .scalar_subquery(),
+                select(_role.c.display_name).where(_role.c.id == _membership.c.member_id).scalar_subquery(),
+            ),
+        },
+    ),
+    GROUPS: _Rows(
+        source=_membership.join(_role, _role.c.id == _membership.c.role_id),
+        owner=_membership.c.member_id,
+        sub_attributes={
+            "value": _membership.c.role_id,
+            "display": _role.c.display_name,
+            "type": literal("direct"),
+        },
+    ),
+}
+
+
+def compile(filter_: Filter, resource_type: ResourceType) -> Condition:  # noqa: A001
+    """Return the condition on the table of a resource type. Raises InvalidFilterError for what is not kept."""
+    table = tables.OF[resource_type.name]
+    return _compile(filter_, lambda leaf: _resource_leaf(leaf, resource_type, table))
+
+
+def element(filter_: Filter, attribute: Attribute) -> Condition:
+    """Return the condition on one row of an attribute that is kept as rows."""
+    rows = _ROWS[attribute]
+    return _compile(filter_, lambda leaf: _test(leaf, _row_column(rows, leaf.path)))
+
+
+def elements(attribute: Attribute, owners: Sequence[UUID], limit: int | None) -> Select[Any]:
+    """Return the query for the rows of an attribute, by owner: `owner`, then its sub-attributes by their column.
+
+    With a limit, at most one row more than it for each owner.
+    """
+    rows = _ROWS[attribute]
+    subs = {
+        sub.column: rows.sub_attributes[sub.name] for sub in attribute.sub_attributes if sub.name in rows.sub_attributes
+    }
+    statement = (
+        select(rows.owner.label("owner"), *(expression.label(name) for name, expression in subs.items()))
+        .select_from(rows.source)
+        .where(rows.owner.in_(owners))
+        .order_by(rows.owner, rows.sub_attributes["value"])
+    )
+    return statement if limit is None else statement.limit((limit + 1) * len(owners))
+
+
+Leaf = Comparison | Present | ElementMatch
+
+
+def _compile(filter_: Filter, leaf: Callable[[Leaf], Condition]) -> Condition:
+    match filter_:
+        case And(terms):
+            return and_(*(_compile(term, leaf) for term in terms))
+        case Or(terms):
+            return or_(*(_compile(term, leaf) for term in terms))
+        case Not(term):
+            return not_(func.coalesce(_compile(term, leaf), false()))
+        case Comparison() | Present() | ElementMatch():
+            return leaf(filter_)
+
+
+def _resource_leaf(leaf: Leaf, resource_type: ResourceType, table: FromClause) -> Condition:
+    attribute = leaf.path.attribute
+    if attribute.stored is Stored.ROWS:
+        return _in_rows(leaf, _ROWS[attribute], table)
+    if attribute.stored is Stored.DOCUMENT:
+        column = columns.find(resource_type, attribute, None)
+        assert column is not None
+        return _in_document(leaf, table.c[column.name])
+    if attribute is SCHEMAS:
+        return _on_schemas(leaf, resource_type, table)
+    if attribute.is_complex and leaf.path.sub is None:
+        return or_(*(table.c[c.name].is_not(None) for c in columns.of(resource_type) if c.attribute is attribute))
+    return _test(leaf, _column(leaf.path, resource_type, table))
+
+
+def _column(path: Path, resource_type: ResourceType, table: FromClause) -> ColumnElement[Any]:
+    column = columns.find(resource_type, path.attribute, path.sub)
+    if column is not None:
+        return table.c[column.name]
+    if path.attribute is META and path.leaf is META.sub("resourceType"):
+        return literal(resource_type.name)
+    if path.attribute is META and path.leaf is META.sub("version"):
+        return func.concat('W/"', table.c.version, '"')
+    raise InvalidFilterError(f"{path.text} is computed and cannot be filtered on")
+
+
+def _on_schemas(leaf: Leaf, resource_type: ResourceType, table: FromClause) -> Condition:
+    """Compare with the URN of the core schema, and with an extension's where one of its attributes is present."""
+    in_use: list[ColumnElement[Any]] = [literal(resource_type.schema.id)]
+    for extension in resource_type.extensions:
+        present = or_(*(table.c[c.name].is_not(None) for c in columns.of(resource_type) if c.schema is extension))
+        in_use.append(case((present, extension.id)))
+    return or_(*(_test(leaf, urn) for urn in in_use))
+
+
+def _in_rows(leaf: Leaf, rows: _Rows, table: FromClause) -> Condition:
+    match leaf:
+        case ElementMatch(_, inner):
+            condition = _compile(inner, lambda term: _test(term, _row_column(rows, term.path)))
+        case Present():
+            condition = true()
+        case Comparison():
+            condition = _test(leaf, _row_column(rows, leaf.path))
+    return exists(select(literal(1)).select_from(rows.source).where(rows.owner == table.c.id, condition))
+
+
+def _row_column(rows: _Rows, path: Path) -> ColumnElement[Any]:
+    column = rows.sub_attributes.get(path.leaf.name)
+    if column is None:
+        raise InvalidFilterError(f"{path.text} is computed and cannot be filtered on")
+    return column
+
+
+def _in_document(leaf: Leaf, column: ColumnElement[Any]) -> Condition:
+    if isinstance(leaf, Present) and leaf.path.sub is None:
+        return column.is_not(None)
+    item = func.jsonb_array_elements(column).table_valued("value").alias("item")
+    value = cast(item.c.value, JSONB)
+
+    def test(term: Leaf) -> Condition:
+        return _test(term, _document_value(value, term.path))
+
+    condition = _compile(leaf.filter, test) if isinstance(leaf, ElementMatch) else test(leaf)
+    return exists(select(literal(1)).select_from(item).where(condition))
+
+
+def _document_value(item: ColumnElement[Any], path: Path) -> ColumnElement[Any]:
+    if path.sub is None:
+        return func.jsonb_build_array(item).op("->>")(0)
+    text = item.op("->>")(path.sub.name)
+    return cast(text, columns.SQL_TYPES[path.leaf.type]) if path.leaf.type is not Type.STRING else text
+
+
+def _test(leaf: Leaf, column: ColumnElement[Any]) -> Condition:
+    match leaf:
+        case Present():
+            return column.is_not(None)
+        case Comparison(path, operator, value):
+            return _compare(path.leaf, operator, value, column)
+        case ElementMatch():
+            raise InvalidFilterError(f"{leaf.path.text}: a value path cannot stand inside another")
+
+
+def _compare(attribute: Attribute, operator: Operator, value: Value, column: ColumnElement[Any]) -> Condition:
+    if value is None:
+        return column.is_(None) if operator is Operator.EQ else column.is_not(None)
+    if isinstance(column.type, type(tables.employee.c.id.type)):
+        return _compare_id(operator, str(value), column)
+    if isinstance(value, str) and not attribute.case_exact:
+        column, value = func.lower(column), value.lower()
+    return _COMPARE[operator](column, value)
+
+
+def _compare_id(operator: Operator, value: str, column: ColumnElement[Any]) -> Condition:
+    if operator not in {Operator.EQ, Operator.NE}:
+        return _COMPARE[operator](cast(column, Text), value)
+    try:
+        return _COMPARE[operator](column, UUID(value))
+    except ValueError:
+        return false() if operator is Operator.EQ else true()
+
+
+_COMPARE: dict[Operator, Callable[[ColumnElement[Any], Any], Condition]] = {
+    Operator.EQ: lambda column, value: column == value,
+    Operator.NE: lambda column, value: column.is_distinct_from(value),
+    Operator.CO: lambda column, value: column.contains(value, autoescape=True),
+    Operator.SW: lambda column, value: column.startswith(value, autoescape=True),
+    Operator.EW: lambda column, value: column.endswith(value, autoescape=True),
+    Operator.GT: lambda column, value: column > value,
+    Operator.GE: lambda column, value: column >= value,
+    Operator.LT: lambda column, value: column < value,
+    Operator.LE: lambda column, value: column <= value,
+}
+assert set(_COMPARE) == set(Operator)

@@ -1,0 +1,84 @@
+"""The history of employees and roles: what changed, from what to what, by whom, and in which operation."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, insert
+
+from services.directory import tables
+from services.directory.journal import Operation
+from shared.scim.attributes import Attribute, ResourceType, Returned, Schema
+
+
+class Kind(StrEnum):
+    """What happened to the resource."""
+
+    CREATED = "created"
+    CHANGED = "changed"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One entry; `changes` are records of `attribute`, `from` and `to`, or of `attribute`, `added` and `removed`."""
+
+    at: datetime
+    tenant_id: UUID
+    resource_type: str
+    resource_id: UUID
+    kind: Kind
+    changes: list[dict[str, Any]]
+    operation_id: UUID
+    token_id: UUID
+    request_id: str
+
+
+def entry(
+    operation: Operation,
+    resource_type: ResourceType,
+    resource_id: UUID,
+    kind: Kind,
+    changes: list[dict[str, Any]],
+    at: datetime,
+) -> Entry:
+    """Return the entry that an operation leaves with a resource."""
+    return Entry(
+        at=at,
+        tenant_id=operation.tenant_id,
+        resource_type=resource_type.name,
+        resource_id=resource_id,
+        kind=kind,
+        changes=changes,
+        operation_id=operation.id,
+        token_id=operation.token_id,
+        request_id=operation.request_id,
+    )
+
+
+def changes(resource_type: ResourceType, old: dict[str, Any], new: dict[str, Any]) -> list[dict[str, Any]]:
+    """Compare two states of a resource, attribute by attribute; what a client cannot write is left out."""
+    found = []
+    for schema, attribute in resource_type.walk():
+        before, after = _value(resource_type, schema, attribute, old), _value(resource_type, schema, attribute, new)
+        if attribute.is_writable and attribute.returned is not Returned.NEVER and before != after:
+            found.append({"attribute": _name(resource_type, schema, attribute), "from": before, "to": after})
+    return found
+
+
+def record(connection: Connection, entries: Sequence[Entry]) -> None:
+    """Write entries, in the transaction of the effects that they tell of."""
+    if entries:
+        connection.execute(insert(tables.history), [vars(item) for item in entries])
+
+
+def _value(resource_type: ResourceType, schema: Schema, attribute: Attribute, resource: dict[str, Any]) -> Any:
+    container = resource if schema is resource_type.schema else resource.get(schema.id, {})
+    return container.get(attribute.name)
+
+
+def _name(resource_type: ResourceType, schema: Schema, attribute: Attribute) -> str:
+    return attribute.name if schema is resource_type.schema else f"{schema.id}:{attribute.name}"

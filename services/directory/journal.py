@@ -1,0 +1,243 @@
+"""The journal: every accepted write, its place in its resource's lane, and what it ended in.
+
+A lane's row is locked from the moment it gives a `seq` until the accept commits, so that the order of `seq` in a lane
+is the order of commits. `position` is drawn under the same lock: within a lane it rises with `seq`, and over all lanes
+it says which operation waits longest.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+from zlib import crc32
+
+import orjson
+from sqlalchemy import ARRAY, Connection, Integer, Text, Uuid, bindparam, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from services.directory import tables
+from shared import outcomes
+from shared.outcomes import Outcome
+
+BATCH = 100
+"""Operations applied in one transaction, at most."""
+
+
+class State(StrEnum):
+    """Where an operation stands; only a pending one is ever applied."""
+
+    PENDING = "pending"
+    SETTLED = "settled"
+    CANCELLED = "cancelled"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Write:
+    """A write that the gateway wants to be accepted."""
+
+    id: UUID
+    tenant_id: UUID
+    token_id: UUID
+    request_id: str
+    resource_type: str
+    lane: UUID
+    method: str
+    request: Any
+    if_match: str | None
+    reply_to: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation(Write):
+    """A journaled write: its place in its lane, and how often it was started."""
+
+    seq: int
+    shard: int
+    accepted_at: datetime
+    starts: int
+    not_before: datetime | None
+
+
+def shard_of(lane: UUID, shards: int) -> int:
+    """Return the shard that a new lane is born into; it keeps it when the number of shards changes."""
+    return crc32(lane.bytes) % shards
+
+
+# One statement accepts any number of writes. A POST makes its lane; every other method needs one of its tenant, and
+# without it nothing is written and nothing returned. Lane rows are locked in the order of their ids, so that two of
+# these statements cannot deadlock, and a lane that occurs twice gets two numbers.
+_ACCEPT = text("""
+WITH incoming AS (
+  SELECT * FROM unnest(:id, :tenant_id, :token_id, :request_id, :resource_type, :lane, :shard, :method,
+                       cast(:request AS jsonb[]), :if_match, :reply_to)
+    WITH ORDINALITY AS i(id, tenant_id, token_id, request_id, resource_type, lane, shard, method, request, if_match,
+                         reply_to, ordinal)
+), born AS (
+  INSERT INTO lane (id, tenant_id, shard, seq)
+  SELECT lane, tenant_id, shard, 1 FROM incoming WHERE method = 'POST' ORDER BY lane
+  RETURNING id, tenant_id, shard, seq
+), locked AS (
+  SELECT id, tenant_id FROM lane WHERE id IN (SELECT lane FROM incoming WHERE method <> 'POST') ORDER BY id FOR UPDATE
+), grown AS (
+  UPDATE lane AS l SET seq = l.seq + n.writes
+  FROM (SELECT i.lane, i.tenant_id, count(*) AS writes
+        FROM incoming i JOIN locked k ON k.id = i.lane AND k.tenant_id = i.tenant_id
+        WHERE i.method <> 'POST' GROUP BY i.lane, i.tenant_id) AS n
+  WHERE l.id = n.lane
+  RETURNING l.id, l.tenant_id, l.shard, l.seq
+), placed AS (
+  SELECT i.*, b.shard AS lane_shard,
+         b.seq - count(*) OVER (PARTITION BY i.lane) + row_number() OVER (PARTITION BY i.lane ORDER BY i.ordinal) AS seq
+  FROM incoming i
+  JOIN (SELECT * FROM born UNION ALL SELECT * FROM grown) b ON b.id = i.lane AND b.tenant_id = i.tenant_id
+  ORDER BY i.ordinal
+)
+INSERT INTO operation (id, tenant_id, token_id, request_id, resource_type, lane, seq, shard, position, method, request,
+                       if_match, reply_to, accepted_at)
+SELECT id, tenant_id, token_id, request_id, resource_type, lane, seq, lane_shard, nextval('operation_position'), method,
+       request, if_match, reply_to, clock_timestamp()
+FROM placed
+RETURNING id, shard
+""").bindparams(
+    *(bindparam(name, type_=ARRAY(Uuid)) for name in ("id", "tenant_id", "token_id", "lane")),
+    *(
+        bindparam(name, type_=ARRAY(Text))
+        for name in ("request_id", "resource_type", "method", "request", "if_match", "reply_to")
+    ),
+    bindparam("shard", type_=ARRAY(Integer)),
+)
+
+_BATCH = text("""
+SELECT id, tenant_id, token_id, request_id, resource_type, lane, seq, shard, method, request, if_match, reply_to,
+       accepted_at, starts, not_before
+FROM operation
+WHERE state = 'pending' AND shard = :shard
+  AND lane NOT IN (SELECT lane FROM operation
+                   WHERE state = 'pending' AND shard = :shard AND not_before > clock_timestamp())
+ORDER BY position
+LIMIT :limit
+FOR UPDATE
+""")
+
+_SETTLE = text("""
+UPDATE operation o
+SET state = s.state, status = s.status, outcome = s.outcome, settled_at = clock_timestamp(), starts = o.starts + 1,
+    not_before = NULL
+FROM unnest(:id, :state, :status, cast(:outcome AS jsonb[])) AS s(id, state, status, outcome)
+WHERE o.id = s.id AND o.state = 'pending'
+""").bindparams(
+    bindparam("id", type_=ARRAY(Uuid)),
+    bindparam("status", type_=ARRAY(Integer)),
+    bindparam("state", type_=ARRAY(Text)),
+    bindparam("outcome", type_=ARRAY(Text)),
+)
+
+
+def accept(connection: Connection, writes: Sequence[Write], shards: int) -> dict[UUID, int]:
+    """Append writes to the journal, each at the end of its lane; return the shard of each by its id.
+
+    A write whose resource never existed in its tenant is left out.
+    """
+    parameters: dict[str, list[Any]] = {
+        name: [getattr(write, name) for write in writes]
+        for name in ("id", "tenant_id", "token_id", "request_id", "resource_type", "lane", "method", "if_match")
+    }
+    parameters["reply_to"] = [write.reply_to for write in writes]
+    parameters["shard"] = [shard_of(write.lane, shards) for write in writes]
+    parameters["request"] = [orjson.dumps(write.request).decode() for write in writes]
+    return {row.id: row.shard for row in connection.execute(_ACCEPT, parameters)}
+
+
+def batch(connection: Connection, shard: int, limit: int = BATCH) -> list[Operation]:
+    """Lock the operations of a shard that wait longest; those of one lane are in order, with none left out between.
+
+    A lane whose head waits for its next try is left out as a whole.
+    """
+    rows = connection.execute(_BATCH, {"shard": shard, "limit": limit}).mappings()
+    return [Operation(**row) for row in rows]
+
+
+def settle(connection: Connection, ended: Sequence[Outcome], state: State = State.SETTLED) -> None:
+    """Record outcomes, in the transaction of their effects."""
+    if not ended:
+        return
+    done = connection.execute(
+        _SETTLE,
+        {
+            "id": [outcome.operation_id for outcome in ended],
+            "state": [state.value] * len(ended),
+            "status": [outcome.status for outcome in ended],
+            "outcome": [orjson.dumps(outcome.document()).decode() for outcome in ended],
+        },
+    )
+    assert done.rowcount == len(ended), "an operation was settled by another while its row was locked"
+
+
+def postpone(connection: Connection, operation_id: UUID, seconds: float, error: str) -> None:
+    """Count a start that failed for a passing reason, and hold the lane until the next one."""
+    table = tables.operation
+    connection.execute(
+        update(table)
+        .where(table.c.id == operation_id, table.c.state == State.PENDING.value)
+        .values(
+            starts=table.c.starts + 1,
+            last_error=error,
+            not_before=func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, seconds),
+        )
+    )
+
+
+def count_starts(connection: Connection, operation_ids: Sequence[UUID], error: str) -> list[Operation]:
+    """Count a start that never ended, of the operations that are still pending; return those."""
+    table = tables.operation
+    counted = (
+        update(table)
+        .where(table.c.id.in_(operation_ids), table.c.state == State.PENDING.value)
+        .values(starts=table.c.starts + 1, last_error=error)
+        .returning(*(table.c[f.name] for f in fields(Operation)))
+    )
+    return [Operation(**row) for row in connection.execute(counted).mappings()]
+
+
+def prevent(connection: Connection, write: Write) -> bool:
+    """See to it that a write is never applied; False when it has been settled already.
+
+    One that is not in the journal leaves its id there, so that an accept which is still on its way fails.
+    """
+    table = tables.operation
+    fields_ = {name: value for name, value in vars(write).items() if name not in {"request", "if_match"}}
+    ghost = insert(table).values(
+        fields_, seq=0, shard=-1, position=0, state=State.CANCELLED.value, accepted_at=func.clock_timestamp()
+    )
+    connection.execute(ghost.on_conflict_do_nothing())
+    connection.execute(
+        update(table)
+        .where(table.c.id == write.id, table.c.state == State.PENDING.value)
+        .values(state=State.CANCELLED.value, settled_at=func.clock_timestamp())
+    )
+    return connection.scalar(select(table.c.state).where(table.c.id == write.id)) == State.CANCELLED.value
+
+
+def find_shard(connection: Connection, operation_id: UUID) -> int:
+    """Return the shard of an operation that is in the journal."""
+    shard: int = connection.scalars(select(tables.operation.c.shard).where(tables.operation.c.id == operation_id)).one()
+    return shard
+
+
+def find_outcome(connection: Connection, operation_id: UUID) -> Outcome | None:
+    """Return the outcome of an operation, or None while it is pending or when it was cancelled."""
+    table = tables.operation
+    document = connection.scalar(select(table.c.outcome).where(table.c.id == operation_id))
+    return None if document is None else outcomes.from_document(operation_id, document)
+
+
+def waiting_shards(connection: Connection, older_than_seconds: float) -> list[int]:
+    """Return the shards that have work which is due and has waited longer than this."""
+    table = tables.operation
+    due = func.coalesce(table.c.not_before, table.c.accepted_at)
+    horizon = func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, older_than_seconds)
+    statement = select(table.c.shard).distinct().where(table.c.state == State.PENDING.value, due < horizon)
+    return list(connection.scalars(statement))

@@ -1,0 +1,193 @@
+"""Membership as rows: members join and leave a role one row at a time, whatever the role's size."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, literal, select, union_all
+from sqlalchemy.dialects.postgresql import insert
+
+from services.directory import filtering, tables
+from services.directory import ids as identifiers
+from shared.scim import resource_types
+from shared.scim.errors import InvalidValueError, NoTargetError
+from shared.scim.patch import Op, Operation
+
+NAMED_IDS = 5
+"""Unknown member ids that an error names, at most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Role:
+    """The role that is changed, and when."""
+
+    tenant_id: UUID
+    id: UUID
+    now: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """What a member is, and what it is called."""
+
+    resource_type: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """Who joined and who left, in the end."""
+
+    added: frozenset[UUID] = frozenset()
+    removed: frozenset[UUID] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed)
+
+    def then(self, later: "Change") -> "Change":
+        """Return both changes as one: who joins and leaves again did neither."""
+        return Change(
+            added=(self.added - later.removed) | (later.added - self.removed),
+            removed=(self.removed - later.added) | (later.removed - self.added),
+        )
+
+
+def change(connection: Connection, role: Role, operations: Iterable[Operation]) -> Change:
+    """Apply PATCH operations on members, in their order.
+
+    Raises InvalidValueError when a member does not exist, NoTargetError when a filter matches none.
+    """
+    total = Change()
+    for operation in operations:
+        total = total.then(_apply(connection, role, operation))
+    return total
+
+
+def set_to(connection: Connection, role: Role, members: Sequence[dict[str, Any]]) -> Change:
+    """Make these the only members. Raises InvalidValueError when one does not exist."""
+    wanted = _ids(members)
+    mine = tables.membership.c.role_id == role.id
+    removed = _remove(connection, and_(mine, tables.membership.c.member_id.not_in(wanted)) if wanted else mine)
+    return Change(removed=removed).then(Change(added=_add(connection, role, wanted)))
+
+
+def leave_all(connection: Connection, member_id: UUID) -> frozenset[UUID]:
+    """Remove a member from every role, and return those roles."""
+    gone = delete(tables.membership).where(tables.membership.c.member_id == member_id)
+    return frozenset(connection.scalars(gone.returning(tables.membership.c.role_id)))
+
+
+def any_of(connection: Connection, role_id: UUID) -> bool:
+    """Whether a role has members."""
+    statement = select(literal(1)).where(tables.membership.c.role_id == role_id).limit(1)
+    return connection.scalar(statement) is not None
+
+
+def named(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, Named]:
+    """Return what employees and roles are called, deleted ones included."""
+    wanted = list(ids)
+    if not wanted:
+        return {}
+    employee, role = tables.employee, tables.role
+    statement = union_all(
+        select(
+            employee.c.id,
+            literal(resource_types.USERS.name),
+            func.coalesce(employee.c.display_name, employee.c.user_name),
+        ).where(employee.c.id.in_(wanted)),
+        select(role.c.id, literal(resource_types.GROUPS.name), role.c.display_name).where(role.c.id.in_(wanted)),
+    )
+    return {row[0]: Named(resource_type=row[1], name=row[2]) for row in connection.execute(statement)}
+
+
+def _apply(connection: Connection, role: Role, operation: Operation) -> Change:
+    mine = tables.membership.c.role_id == role.id
+    given = operation.value or []
+    match operation.op:
+        case Op.ADD:
+            return Change(added=_add(connection, role, _ids(given)))
+        case Op.REMOVE if operation.path.filter is not None:
+            return Change(removed=_remove(connection, and_(mine, _condition(operation))))
+        case Op.REMOVE if operation.value is not None:
+            return Change(removed=_remove(connection, and_(mine, tables.membership.c.member_id.in_(_known(given)))))
+        case Op.REMOVE:
+            return Change(removed=_remove(connection, mine))
+        case Op.REPLACE if operation.path.filter is not None:
+            removed = _remove(connection, and_(mine, _condition(operation)))
+            if not removed:
+                raise NoTargetError(f"{operation.path.text} matches no member")
+            return Change(removed=removed).then(Change(added=_add(connection, role, _ids(given))))
+        case Op.REPLACE:
+            return set_to(connection, role, given)
+
+
+def _condition(operation: Operation) -> ColumnElement[bool]:
+    assert operation.path.filter is not None
+    return filtering.element(operation.path.filter, operation.path.attribute)
+
+
+def _add(connection: Connection, role: Role, ids: Sequence[UUID]) -> frozenset[UUID]:
+    if not ids:
+        return frozenset()
+    types = _types(connection, role, ids)
+    statement = insert(tables.membership).on_conflict_do_nothing().returning(tables.membership.c.member_id)
+    rows = [
+        {
+            "role_id": role.id,
+            "member_id": member_id,
+            "member_type": types[member_id],
+            "tenant_id": role.tenant_id,
+            "since": role.now,
+        }
+        for member_id in ids
+    ]
+    return frozenset(connection.scalars(statement, rows))
+
+
+def _remove(connection: Connection, condition: ColumnElement[bool]) -> frozenset[UUID]:
+    gone = delete(tables.membership).where(condition).returning(tables.membership.c.member_id)
+    return frozenset(connection.scalars(gone))
+
+
+def _types(connection: Connection, role: Role, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Return the type of each member; their rows stay as they are until we commit."""
+    types: dict[UUID, str] = {}
+    for resource_type in (resource_types.USERS, resource_types.GROUPS):
+        missing = [member_id for member_id in ids if member_id not in types and member_id != role.id]
+        if missing:
+            table = tables.OF[resource_type.name]
+            living = select(table.c.id, literal(resource_type.name)).where(
+                table.c.tenant_id == role.tenant_id, table.c.id.in_(missing), table.c.deleted_at.is_(None)
+            )
+            statement = living.order_by(table.c.id).with_for_update(read=True, key_share=True)
+            types.update({row[0]: row[1] for row in connection.execute(statement)})
+    _require_all(ids, types)
+    return types
+
+
+def _require_all(ids: Sequence[UUID], types: dict[UUID, str]) -> None:
+    unknown = [str(member_id) for member_id in ids if member_id not in types]
+    if unknown:
+        raise _unknown(unknown)
+
+
+def _ids(members: Iterable[dict[str, Any]]) -> list[UUID]:
+    values = list(dict.fromkeys(member["value"] for member in members))
+    malformed = [value for value in values if identifiers.parse(value) is None]
+    if malformed:
+        raise _unknown(["(not an id of this server)"])
+    return [UUID(value) for value in values]
+
+
+def _known(members: Iterable[dict[str, Any]]) -> list[UUID]:
+    return [found for found in (identifiers.parse(member["value"]) for member in members) if found is not None]
+
+
+def _unknown(ids: Sequence[str]) -> InvalidValueError:
+    more = f" and {len(ids) - NAMED_IDS} more" if len(ids) > NAMED_IDS else ""
+    return InvalidValueError(
+        f"members: no such User or Group: {', '.join(ids[:NAMED_IDS])}{more}. Nothing was changed; "
+        "provision the members first, then send this again."
+    )

@@ -1,0 +1,42 @@
+"""Bring the database's schema up to date, and tell whether it is."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, text
+
+from services.directory import partitions
+from shared.settings import Settings
+
+_LOCK = 0x6D696772
+
+
+def upgrade(engine: Engine, settings: Settings) -> None:
+    """Run the migrations that are missing, and make the partitions of the next weeks; harmless to run twice."""
+    config = _config()
+    with engine.begin() as connection:
+        connection.execute(text("SET LOCAL lock_timeout = '60s'"))
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        partitions.maintain(
+            connection, datetime.now(UTC), journal_days=settings.journal_days, history_days=settings.history_days
+        )
+
+
+def is_current(connection: Connection) -> bool:
+    """Whether the schema is the one that this code was written for."""
+    script = ScriptDirectory.from_config(_config())
+    return set(MigrationContext.configure(connection).get_current_heads()) == set(script.get_heads())
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    return config

@@ -1,0 +1,87 @@
+"""Keep the partitions of journal and history: a week each, made ahead, dropped as a whole when they are old."""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection, text
+
+from services.directory import ids
+
+logger = logging.getLogger(__name__)
+
+WEEK = timedelta(days=7)
+WEEKS_AHEAD = 4
+_FIRST_MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
+_LOCK = 0x70617274
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Parent:
+    """A partitioned table, and how a moment is written as a bound of its key."""
+
+    table: str
+    bound: Callable[[datetime], str]
+
+
+_PARENTS = (
+    _Parent(table="operation", bound=lambda moment: str(ids.first_at(moment))),
+    _Parent(table="history", bound=lambda moment: moment.isoformat()),
+)
+
+
+def maintain(connection: Connection, now: datetime, *, journal_days: int, history_days: int) -> list[str]:
+    """Make the partitions of this week and the next ones, drop those that are too old; return the dropped ones.
+
+    A partition with operations that are still pending stays.
+    """
+    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    for parent in _PARENTS:
+        for week in _weeks(now):
+            _create(connection, parent, week)
+    return [
+        *_drop(connection, "operation", now - timedelta(days=journal_days)),
+        *_drop(connection, "history", now - timedelta(days=history_days)),
+    ]
+
+
+def _weeks(now: datetime) -> Iterator[datetime]:
+    this_week = _FIRST_MONDAY + (now - _FIRST_MONDAY) // WEEK * WEEK
+    return (this_week + i * WEEK for i in range(-1, WEEKS_AHEAD + 1))
+
+
+def _create(connection: Connection, parent: _Parent, week: datetime) -> None:
+    low, high = parent.bound(week), parent.bound(week + WEEK)
+    connection.execute(
+        text(
+            f"CREATE TABLE IF NOT EXISTS {_name(parent.table, week)} PARTITION OF {parent.table} "
+            f"FOR VALUES FROM ('{low}') TO ('{high}')"
+        )
+    )
+
+
+def _drop(connection: Connection, table: str, horizon: datetime) -> list[str]:
+    statement = text(
+        "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid "
+        "WHERE i.inhparent = cast(:table AS regclass) ORDER BY 1"
+    )
+    dropped = []
+    for name in connection.scalars(statement, {"table": table}):
+        day = name.removeprefix(f"{table}_")
+        if day.isdigit() and datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC) + WEEK <= horizon:
+            if table == "operation" and _has_pending(connection, name):
+                logger.warning("old partition has pending operations", extra={"partition": name})
+                continue
+            connection.execute(text(f"DROP TABLE {name}"))
+            logger.info("partition dropped", extra={"partition": name})
+            dropped.append(name)
+    return dropped
+
+
+def _has_pending(connection: Connection, name: str) -> bool:
+    return connection.scalar(text(f"SELECT EXISTS (SELECT FROM {name} WHERE state = 'pending')")) is True  # noqa: S608
+
+
+def _name(table: str, week: datetime) -> str:
+    return f"{table}_{week:%Y%m%d}"

@@ -1,0 +1,139 @@
+"""Read resources as clients see them: the row, with members, groups and names from the tables beside it."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, func, select
+
+from services.directory import columns, filtering, ids, members, rows, store, tables
+from services.directory.rows import Resource
+from shared.scim.attributes import Attribute, ResourceType, Stored
+from shared.scim.filters import Filter
+
+Wants = Callable[[Attribute], bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """A page of resources, and how many there are in all."""
+
+    total: int
+    resources: list[Resource]
+
+
+def get(
+    connection: Connection, resource_type: ResourceType, tenant_id: UUID, resource_id: str, wants: Wants
+) -> Resource:
+    """Return one resource. Raises NotFoundError; another tenant's does not exist."""
+    table = tables.OF[resource_type.name]
+    found = ids.parse(resource_id)
+    if found is None:
+        raise store.not_found(resource_type)
+    statement = select(table).where(table.c.id == found, table.c.tenant_id == tenant_id, table.c.deleted_at.is_(None))
+    row = connection.execute(statement).mappings().one_or_none()
+    if row is None:
+        raise store.not_found(resource_type)
+    return complete(connection, resource_type, [rows.to_resource(resource_type, row)], wants)[0]
+
+
+def search(
+    connection: Connection,
+    resource_type: ResourceType,
+    tenant_id: UUID,
+    filter_: Filter | None,
+    *,
+    offset: int,
+    count: int,
+    wants: Wants,
+) -> Page:
+    """Return the resources that match, in the order of their creation. Raises InvalidFilterError."""
+    table = tables.OF[resource_type.name]
+    conditions = [table.c.tenant_id == tenant_id, table.c.deleted_at.is_(None)]
+    if filter_ is not None:
+        conditions.append(filtering.compile(filter_, resource_type))
+    found: Sequence[Any] = ()
+    if count:
+        page = select(table).where(*conditions).order_by(table.c.id).offset(offset).limit(count)
+        found = connection.execute(page).mappings().all()
+    total = offset + len(found)
+    if not count or len(found) == count or (offset and not found):
+        total = connection.scalar(select(func.count()).select_from(table).where(*conditions)) or 0
+    resources = [rows.to_resource(resource_type, row) for row in found]
+    return Page(total=total, resources=complete(connection, resource_type, resources, wants))
+
+
+def complete(
+    connection: Connection,
+    resource_type: ResourceType,
+    resources: list[Resource],
+    wants: Wants,
+    limit: int | None = None,
+) -> list[Resource]:
+    """Add what is kept in rows (members, groups) and the names of referenced resources, where they are wanted.
+
+    With a `limit`, a resource with more rows than that has none of them.
+    """
+    for _, attribute in resource_type.walk():
+        if attribute.stored is Stored.ROWS and wants(attribute):
+            resources = _add_rows(connection, attribute, resources, limit)
+    for column in columns.of(resource_type):
+        if column.sub is not None and _names_another(column.attribute) and wants(column.attribute):
+            resources = _add_names(connection, column, resources)
+    return resources
+
+
+def _add_rows(
+    connection: Connection, attribute: Attribute, resources: list[Resource], limit: int | None
+) -> list[Resource]:
+    elements = filtering.elements(attribute, [UUID(r["id"]) for r in resources], limit)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for owner, group in groupby(connection.execute(elements).mappings(), key=lambda row: str(row["owner"])):
+        found[owner] = [_element(attribute, row) for row in group]
+    if limit is not None:
+        found = {owner: items for owner, items in found.items() if len(items) <= limit}
+    return [r | {attribute.name: found[r["id"]]} if r["id"] in found else r for r in resources]
+
+
+def _element(attribute: Attribute, row: Any) -> dict[str, Any]:
+    return {
+        sub.name: str(row[sub.column])
+        for sub in attribute.sub_attributes
+        if sub.column in row and row[sub.column] is not None
+    }
+
+
+def _names_another(attribute: Attribute) -> bool:
+    """Whether a singular complex attribute refers to a resource, and shows that resource's name."""
+    return any(sub.reference_types and not sub.reference_types[0].islower() for sub in attribute.sub_attributes)
+
+
+def _add_names(connection: Connection, column: columns.Column, resources: list[Resource]) -> list[Resource]:
+    assert column.sub is not None
+    shown = [s for s in column.attribute.sub_attributes if s.stored is Stored.COMPUTED and not s.reference_types]
+    known = members.named(connection, {found for r in resources if (found := _referred(column, r))})
+    for resource in resources:
+        referred = _referred(column, resource)
+        if referred in known:
+            for sub in shown:
+                resource[column.schema.id][column.attribute.name][sub.name] = known[referred].name
+    return resources
+
+
+def _referred(column: columns.Column, resource: Resource) -> UUID | None:
+    assert column.sub is not None
+    value = resource.get(column.schema.id, {}).get(column.attribute.name, {}).get(column.sub.name)
+    return None if value is None else ids.parse(value)
+
+
+def wants_all(_: Attribute) -> bool:
+    """Want every attribute."""
+    return True
+
+
+def wants_none_of(kind: Iterable[Stored]) -> Wants:
+    """Want all but the attributes that are kept in one of these ways."""
+    unwanted = frozenset(kind)
+    return lambda attribute: attribute.stored not in unwanted

@@ -1,0 +1,63 @@
+"""Turn a resource into the columns of its row, and a row back into the resource, as the registry says."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from services.directory import columns
+from services.directory.columns import Column
+from shared.scim import versions
+from shared.scim.attributes import ResourceType, Type
+from shared.scim.schemas.common import META
+
+Resource = dict[str, Any]
+Row = Mapping[Any, Any]
+
+
+def from_resource(resource_type: ResourceType, resource: Resource) -> dict[str, Any]:
+    """Return the value of every column that a client can write; absent attributes become None."""
+    return {c.name: _read(c, resource) for c in columns.of(resource_type) if c.attribute.is_writable}
+
+
+def to_resource(resource_type: ResourceType, row: Row) -> Resource:
+    """Return the resource that a row keeps, without what is kept in other tables."""
+    resource: Resource = {"schemas": []}
+    for column in columns.of(resource_type):
+        value = row[column.name]
+        if value is not None:
+            _write(column, resource, _to_json(value))
+    resource["schemas"] = [s.id for s in resource_type.schemas if s is resource_type.schema or s.id in resource]
+    meta = {"resourceType": resource_type.name, **resource.pop(META.name), "version": versions.etag(row["version"])}
+    return resource | {META.name: meta}
+
+
+def timestamp(moment: datetime) -> str:
+    """Return a dateTime of RFC 7643 section 2.3.5, in UTC with milliseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _read(column: Column, resource: Resource) -> Any:
+    container = resource.get(column.schema.id, {}) if column.schema.column_prefix else resource
+    value = container.get(column.attribute.name)
+    if column.sub is not None and value is not None:
+        value = value.get(column.sub.name)
+    if value is not None and column.leaf.type is Type.DATE_TIME:
+        return datetime.fromisoformat(value)
+    return value
+
+
+def _write(column: Column, resource: Resource, value: Any) -> None:
+    container = resource.setdefault(column.schema.id, {}) if column.schema.column_prefix else resource
+    if column.sub is None:
+        container[column.attribute.name] = value
+    else:
+        container.setdefault(column.attribute.name, {})[column.sub.name] = value
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return timestamp(value)
+    if isinstance(value, UUID):
+        return str(value)
+    return value

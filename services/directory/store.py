@@ -1,0 +1,97 @@
+"""Read and write the rows of employees and roles, under the lock of the row that is changed."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+
+from services.directory import columns, rows, tables
+from services.directory.rows import Resource, Row
+from shared.scim.attributes import ResourceType
+from shared.scim.errors import NotFoundError, UniquenessError
+
+
+def lock(connection: Connection, resource_type: ResourceType, tenant_id: UUID, resource_id: UUID) -> Row:
+    """Lock a resource's row until the transaction ends. Raises NotFoundError; a deleted one is not found."""
+    table = tables.OF[resource_type.name]
+    statement = (
+        select(table)
+        .where(table.c.id == resource_id, table.c.tenant_id == tenant_id, table.c.deleted_at.is_(None))
+        .with_for_update(key_share=True)
+    )
+    row = connection.execute(statement).mappings().one_or_none()
+    if row is None:
+        raise not_found(resource_type)
+    return row
+
+
+def create(
+    connection: Connection,
+    resource_type: ResourceType,
+    tenant_id: UUID,
+    resource_id: UUID,
+    resource: Resource,
+    now: datetime,
+) -> Row:
+    """Insert a resource at version 1. Raises UniquenessError when a unique value is in use."""
+    table = tables.OF[resource_type.name]
+    values = {
+        "id": resource_id,
+        "tenant_id": tenant_id,
+        "version": 1,
+        "meta_created": now,
+        "meta_last_modified": now,
+        **rows.from_resource(resource_type, resource),
+    }
+    statement = insert(table).values(values).on_conflict_do_nothing().returning(table)
+    row = connection.execute(statement).mappings().one_or_none()
+    if row is None:
+        raise _in_use(resource_type)
+    return row
+
+
+def change(connection: Connection, resource_type: ResourceType, row: Row, resource: Resource, now: datetime) -> Row:
+    """Write what differs, and the next version. Raises UniquenessError when a unique value is in use."""
+    table = tables.OF[resource_type.name]
+    wanted = rows.from_resource(resource_type, resource)
+    changed = {name: value for name, value in wanted.items() if row[name] != value}
+    changed |= {"version": row["version"] + 1, "meta_last_modified": now}
+    statement = update(table).where(table.c.id == row["id"]).values(changed)
+    if any(column.is_unique and column.name in changed for column in columns.of(resource_type)):
+        _execute_unique(connection, resource_type, statement)
+    else:
+        connection.execute(statement)
+    return {**row, **changed}
+
+
+def delete(connection: Connection, resource_type: ResourceType, row: Row, now: datetime) -> None:
+    """Delete a resource: it is gone for clients for ever, and its values may be used again."""
+    table = tables.OF[resource_type.name]
+    connection.execute(
+        update(table)
+        .where(table.c.id == row["id"])
+        .values(deleted_at=now, version=row["version"] + 1, meta_last_modified=now)
+    )
+
+
+def not_found(resource_type: ResourceType) -> NotFoundError:
+    """Return the error for a resource that does not exist, was deleted, or is another tenant's."""
+    return NotFoundError(f"There is no {resource_type.name} with this id")
+
+
+def _execute_unique(connection: Connection, resource_type: ResourceType, statement: Any) -> None:
+    try:
+        with connection.begin_nested():
+            connection.execute(statement)
+    except IntegrityError as error:
+        raise _in_use(resource_type) from error
+
+
+def _in_use(resource_type: ResourceType) -> UniquenessError:
+    names = " or ".join(column.leaf.name for column in columns.of(resource_type) if column.is_unique)
+    return UniquenessError(
+        f"Another {resource_type.name} of this tenant has this {names}, or one that differs in case only"
+    )

@@ -1,0 +1,179 @@
+"""Describe every table of the directory; the columns of employees and roles come from the registry.
+
+The migrations create them; a test compares the two. The journal is partitioned by its id, a UUIDv7 that starts with
+the time, and the history by its time, so that old parts are dropped as a whole.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Sequence,
+    Table,
+    Text,
+    Uuid,
+    cast,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from services.directory import columns
+from shared.scim import resource_types
+from shared.scim.attributes import ResourceType
+from shared.scim.schemas.common import ID
+
+metadata = MetaData(
+    naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "fk": "fk_%(table_name)s_%(column_0_N_name)s"}
+)
+HQ = "HQ"
+_JSON = JSONB(none_as_null=True)
+_TIME = DateTime(timezone=True)
+
+
+def _resource_table(name: str, resource_type: ResourceType, *own: Column[Any]) -> Table:
+    derived = columns.of(resource_type)
+    table = Table(
+        name,
+        metadata,
+        Column("tenant_id", Uuid, ForeignKey("tenant.id"), nullable=False),
+        *(Column(c.name, c.sql_type, primary_key=c.leaf is ID, nullable=not _is_always_there(c)) for c in derived),
+        Column("version", BigInteger, nullable=False),
+        Column("deleted_at", _TIME),
+        *own,
+    )
+    living = table.c.deleted_at.is_(None)
+    for column in derived:
+        if column.is_unique:
+            Index(
+                f"uq_{name}_{column.name}",
+                table.c.tenant_id,
+                func.lower(table.c[column.name]),
+                unique=True,
+                postgresql_where=living,
+            )
+        if column.is_document:
+            Index(
+                f"ix_{name}_{column.name}",
+                folded(table.c[column.name]),
+                postgresql_using="gin",
+                postgresql_ops={"folded": "jsonb_path_ops"},
+                postgresql_where=table.c[column.name].is_not(None),
+            )
+    Index(f"ix_{name}_external_id", table.c.tenant_id, table.c.external_id, postgresql_where=living)
+    Index(f"ix_{name}_order", table.c.tenant_id, table.c.id, postgresql_where=living)
+    return table
+
+
+def folded(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return a document in lower case, as it is indexed: most sub-attributes are compared without regard to case."""
+    return cast(func.lower(cast(column, Text)), JSONB).label("folded")
+
+
+def _is_always_there(column: columns.Column) -> bool:
+    return column.leaf.required or column.schema is resource_types.COMMON
+
+
+tenant = Table(
+    "tenant",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("slug", Text, nullable=False, unique=True),
+    Column("domain", Text, unique=True),
+    Column("created_at", _TIME, nullable=False, server_default=func.now()),
+)
+token = Table(
+    "token",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("tenant_id", Uuid, ForeignKey("tenant.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("hint", Text, nullable=False),
+    Column("sha256", LargeBinary, nullable=False, unique=True),
+    Column("created_at", _TIME, nullable=False, server_default=func.now()),
+    Column("revoked_at", _TIME),
+)
+employee = _resource_table("employee", resource_types.USERS, Column("region", Text, nullable=False, server_default=HQ))
+role = _resource_table("role", resource_types.GROUPS)
+OF = {resource_types.USERS.name: employee, resource_types.GROUPS.name: role}
+membership = Table(
+    "membership",
+    metadata,
+    Column("role_id", Uuid, ForeignKey("role.id"), nullable=False),
+    Column("member_id", Uuid, nullable=False),
+    Column("member_type", Text, nullable=False),
+    Column("tenant_id", Uuid, ForeignKey("tenant.id"), nullable=False),
+    Column("since", _TIME, nullable=False),
+    PrimaryKeyConstraint("role_id", "member_id"),
+    Index("ix_membership_member", "member_id", "role_id"),
+)
+history = Table(
+    "history",
+    metadata,
+    Column("at", _TIME, nullable=False),
+    Column("id", BigInteger, nullable=False, server_default=text("nextval('history_id')")),
+    Column("tenant_id", Uuid, nullable=False),
+    Column("resource_type", Text, nullable=False),
+    Column("resource_id", Uuid, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("changes", _JSON, nullable=False),
+    Column("operation_id", Uuid, nullable=False),
+    Column("token_id", Uuid, nullable=False),
+    Column("request_id", Text, nullable=False),
+    PrimaryKeyConstraint("at", "id"),
+    Index("ix_history_resource", "resource_id", "at"),
+    postgresql_partition_by="RANGE (at)",
+)
+history_id = Sequence("history_id", metadata=metadata)
+lane = Table(
+    "lane",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("tenant_id", Uuid, nullable=False),
+    Column("shard", Integer, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+)
+operation = Table(
+    "operation",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("tenant_id", Uuid, nullable=False),
+    Column("token_id", Uuid, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("resource_type", Text, nullable=False),
+    Column("lane", Uuid, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("shard", Integer, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("request", _JSON),
+    Column("if_match", Text),
+    Column("reply_to", Text, nullable=False),
+    Column("accepted_at", _TIME, nullable=False),
+    Column("state", Text, nullable=False, server_default="pending"),
+    Column("starts", Integer, nullable=False, server_default="0"),
+    Column("not_before", _TIME),
+    Column("last_error", Text),
+    Column("settled_at", _TIME),
+    Column("status", Integer),
+    Column("outcome", _JSON),
+    Index("ix_operation_pending", "shard", "position", postgresql_where=text("state = 'pending'")),
+    Index("ix_operation_lane", "lane", "seq"),
+    postgresql_partition_by="RANGE (id)",
+)
+operation_position = Sequence("operation_position", metadata=metadata)
+shard = Table(
+    "shard",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("running", ARRAY(Uuid), nullable=False),
+)

@@ -1,0 +1,113 @@
+"""Keep provisioning tokens: random secrets that are shown once and stored as SHA-256.
+
+`mst_` + 43 characters (256 random bits in base 62) + 6 characters of CRC-32: secret scanners can find a leaked one, and
+a mistyped one is refused without a look into the database.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+from zlib import crc32
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from services.directory import ids, tables
+
+PREFIX = "mst_"
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_RANDOM, _CHECK = 43, 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Token:
+    """A provisioning token, without its secret; `hint` is how the secret ends."""
+
+    id: UUID
+    tenant: str
+    name: str
+    hint: str
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Principal:
+    """Who sends a request: the tenant, and the token that says so."""
+
+    tenant_id: UUID
+    tenant: str
+    domain: str | None
+    token_id: UUID
+
+
+def create(connection: Connection, tenant_id: UUID, name: str) -> str:
+    """Create a token of a tenant, and return its secret, which nobody can read again."""
+    secret = _generate()
+    statement = insert(tables.token).values(
+        id=ids.new(), tenant_id=tenant_id, name=name, hint=secret[-4:], sha256=_digest(secret)
+    )
+    connection.execute(statement)
+    return secret
+
+
+def authenticate(connection: Connection, secret: str) -> Principal | None:
+    """Return who holds this secret, or None when it is unknown or revoked."""
+    if not is_well_formed(secret):
+        return None
+    token, tenant = tables.token, tables.tenant
+    statement = (
+        select(tenant.c.id, tenant.c.slug, tenant.c.domain, token.c.id)
+        .join(tenant, tenant.c.id == token.c.tenant_id)
+        .where(token.c.sha256 == _digest(secret), token.c.revoked_at.is_(None))
+    )
+    row = connection.execute(statement).one_or_none()
+    return None if row is None else Principal(tenant_id=row[0], tenant=row[1], domain=row[2], token_id=row[3])
+
+
+def every(connection: Connection, tenant: str | None = None) -> Sequence[Token]:
+    """Return the tokens of a tenant, or all."""
+    table = tables.token
+    columns = (table.c.id, tables.tenant.c.slug.label("tenant"), table.c.name, table.c.hint, table.c.created_at)
+    statement = select(*columns, table.c.revoked_at).join(tables.tenant).order_by(table.c.id)
+    if tenant is not None:
+        statement = statement.where(tables.tenant.c.slug == tenant)
+    return [Token(**row) for row in connection.execute(statement).mappings()]
+
+
+def revoke(connection: Connection, token_id: UUID) -> bool:
+    """Revoke a token; False when there is none, or when it was revoked before."""
+    statement = (
+        update(tables.token)
+        .where(tables.token.c.id == token_id, tables.token.c.revoked_at.is_(None))
+        .values(revoked_at=func.clock_timestamp())
+    )
+    return connection.execute(statement).rowcount == 1
+
+
+def is_well_formed(secret: str) -> bool:
+    """Whether a text could be a token: prefix, length, alphabet and checksum."""
+    body = secret.removeprefix(PREFIX)
+    if body == secret or len(body) != _RANDOM + _CHECK or not body.isascii():
+        return False
+    return body[_RANDOM:] == _checksum(body[:_RANDOM])
+
+
+def _generate() -> str:
+    body = "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM))
+    return PREFIX + body + _checksum(body)
+
+
+def _checksum(body: str) -> str:
+    number, text = crc32(body.encode()), ""
+    for _ in range(_CHECK):
+        number, digit = divmod(number, len(_ALPHABET))
+        text = _ALPHABET[digit] + text
+    return text
+
+
+def _digest(secret: str) -> bytes:
+    """Return what is stored; 256 random bits need no slow hash."""
+    return hashlib.sha256(secret.encode()).digest()

@@ -1,0 +1,1 @@
+"""Speaks HTTP, decides nothing: bearer tokens, request bodies, answers."""

@@ -1,0 +1,127 @@
+"""Put the gateway together: one Flask application with everything it needs, and the order of a request."""
+
+import logging
+import re
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+from uuid import uuid4
+
+from flask import Blueprint, Flask, Response, g, request
+
+from services.directory import database
+from services.directory.drain import Drainer
+from services.gateway import discovery, errors, health, responses
+from services.gateway.accepting import Accepter
+from services.gateway.auth import Authenticator
+from services.gateway.resources import Resources
+from services.gateway.waiting import Listener, Waiters
+from services.gateway.writing import Writer
+from shared import outcomes, queue
+from shared.scim.errors import NotImplementedOperationError
+from shared.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+PREFIXES = (responses.PREFIX, "/scim/v2")
+POOL_SIZE = 20
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_NOT_OFFERED = ("/", "/Me", "/Bulk", "/.search", "/Users/.search", "/Groups/.search")
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+def create(settings: Settings) -> Flask:
+    """Return the application; its listener and its accepter run from now on."""
+    engine = database.connect(settings.database_url, process="gateway", pool_size=POOL_SIZE)
+    redis, celery = queue.redis_client(settings), queue.create(settings)
+    channel, waiters = f"outcomes:{uuid4()}", Waiters()
+    listener, accepter = Listener(redis, channel, waiters), Accepter(engine, settings.shards)
+    writer = Writer(
+        engine=engine,
+        accepter=accepter,
+        waiters=waiters,
+        drainer=Drainer(
+            engine=engine, announce=lambda replies: outcomes.publish(redis, replies), max_starts=settings.max_starts
+        ),
+        wake=lambda shard: queue.wake(celery, redis, shard),
+        deadline_seconds=settings.deadline_seconds,
+    )
+    app = _flask(settings, Authenticator(engine, settings.token_cache_seconds))
+    resources = Resources(settings=settings, engine=engine, writer=writer, channel=channel)
+    for prefix in PREFIXES:
+        scim = _scim(resources.blueprint(), discovery.blueprint(settings.max_page), prefix)
+        app.register_blueprint(scim, url_prefix=prefix)
+    app.register_blueprint(health.blueprint(engine, redis, listener))
+    listener.start()
+    accepter.start()
+    return app
+
+
+def _flask(settings: Settings, authenticator: Authenticator) -> Flask:
+    app = Flask("muster", static_folder=None)
+    app.config.update(public_url=settings.public_url, MAX_CONTENT_LENGTH=settings.max_body_bytes)
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    app.wsgi_app = _OneSlash(app.wsgi_app)  # type: ignore[method-assign]
+    app.before_request(_begin)
+    app.before_request(lambda: _authenticate(authenticator))
+    app.after_request(_end)
+    errors.register(app)
+    return app
+
+
+def _scim(resources: Blueprint, about: Blueprint, prefix: str) -> Blueprint:
+    """Return all endpoints under one prefix."""
+    scim = Blueprint(prefix.strip("/").replace("/", "-"), __name__)
+    scim.register_blueprint(resources)
+    scim.register_blueprint(about)
+    for rule in _NOT_OFFERED:
+        name = f"not offered {rule.replace('.', ' ')}"
+        scim.add_url_rule(rule, endpoint=name, view_func=_not_offered, methods=_METHODS)
+    return scim
+
+
+def _not_offered() -> Response:
+    raise NotImplementedOperationError("This server does not offer this endpoint; see /ServiceProviderConfig")
+
+
+def _authenticate(authenticator: Authenticator) -> None:
+    """Ask for a token under the SCIM prefixes, before anything tells a stranger which endpoints there are."""
+    if request.path.startswith(PREFIXES):
+        g.principal = authenticator.principal(request)
+
+
+def _begin() -> None:
+    """Give the request its id: the caller's own, where it is a plain one."""
+    given = request.headers.get("X-Request-ID") or request.headers.get("client-request-id") or ""
+    g.request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid4())
+    g.began = time.perf_counter()
+
+
+def _end(response: Response) -> Response:
+    response.headers["X-Request-ID"] = g.request_id
+    principal = g.get("principal")
+    logger.info(
+        "request",
+        extra={
+            "request_id": g.request_id,
+            "method": request.method,
+            "route": str(request.url_rule or "none"),
+            "status": response.status_code,
+            "milliseconds": round((time.perf_counter() - g.began) * 1000, 1),
+            "tenant": principal.tenant if principal else None,
+            "token_id": str(principal.token_id) if principal else None,
+        },
+    )
+    return response
+
+
+class _OneSlash:
+    """Reads `//Users` as `/Users`: a Tenant URL that was pasted with a slash at its end makes such paths."""
+
+    def __init__(self, wsgi: Callable[..., Iterable[bytes]]) -> None:
+        self._wsgi = wsgi
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        environ["PATH_INFO"] = re.sub(r"//+", "/", environ.get("PATH_INFO", ""))
+        return self._wsgi(environ, start_response)

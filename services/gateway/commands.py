@@ -1,0 +1,24 @@
+"""The command that runs the gateway."""
+
+import os
+import sys
+
+import click
+
+from shared import settings
+
+CONNECTIONS = 1000
+
+
+@click.command()
+def gateway() -> None:
+    """Run the gateway: gunicorn with gevent, listening on MUSTER_GATEWAY_BIND."""
+    loaded = settings.load_complete(os.environ)
+    arguments = [
+        *("--worker-class", "gevent", "--worker-connections", str(CONNECTIONS)),
+        *("--workers", str(loaded.gateway_processes), "--bind", loaded.gateway_bind),
+        *("--graceful-timeout", "30", "--timeout", "60", "--keep-alive", "75"),
+        *("--limit-request-line", "8190", "--limit-request-field_size", "16380"),
+        *("--log-level", "warning", "--no-control-socket", "services.gateway.wsgi:application"),
+    ]
+    os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *arguments])  # noqa: S606 - our own interpreter.

@@ -1,0 +1,81 @@
+"""Turn every exception into the RFC's error body; nothing else in the gateway makes error responses."""
+
+import logging
+
+from flask import Flask, Response, g
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
+
+from services.directory import backoff
+from services.gateway import auth, responses
+from shared.scim.errors import (
+    InternalError,
+    MethodNotAllowedError,
+    NotFoundError,
+    OutcomeUnknownError,
+    PayloadTooLargeError,
+    SCIMError,
+    UnauthorizedError,
+    UnavailableError,
+)
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 5
+
+
+def register(app: Flask) -> None:
+    """Let the application answer every exception with a SCIM error."""
+    app.register_error_handler(SCIMError, respond)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(SQLAlchemyError, _database)
+    app.register_error_handler(Exception, _bug)
+
+
+def respond(error: SCIMError) -> Response:
+    """Return the error message, with the request's id for whoever looks it up."""
+    body = error.body()
+    body["detail"] = f"{error.detail} (request {g.request_id})"
+    return responses.scim(body, error.status, _headers(error))
+
+
+def _headers(error: SCIMError) -> dict[str, str]:
+    if isinstance(error, UnauthorizedError):
+        return {"WWW-Authenticate": auth.challenge(error)}
+    if isinstance(error, UnavailableError | OutcomeUnknownError):
+        return {"Retry-After": str(RETRY_SECONDS)}
+    return {}
+
+
+def _http(error: HTTPException) -> Response:
+    match error:
+        case NotFound():
+            return respond(NotFoundError("There is no such endpoint; see /ResourceTypes for those that there are"))
+        case MethodNotAllowed():
+            response = respond(MethodNotAllowedError("This endpoint does not offer that method"))
+            response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+            return response
+        case RequestEntityTooLarge():
+            return respond(PayloadTooLargeError("The request is larger than this server takes"))
+        case _:
+            return respond(_PlainError(error.code or 500, error.name))
+
+
+def _database(error: SQLAlchemyError) -> Response:
+    if not backoff.classify(error).is_passing:
+        return _bug(error)
+    logger.warning("database not available", extra={"fault": backoff.classify(error).name})
+    return respond(UnavailableError("The directory cannot be reached at the moment. Send the request again"))
+
+
+def _bug(error: Exception) -> Response:
+    logger.error("request failed", exc_info=error)
+    return respond(InternalError("Something went wrong on our side; send the request again, or give us its id"))
+
+
+class _PlainError(SCIMError):
+    """An HTTP error of the framework, in the RFC's form."""
+
+    def __init__(self, status: int, name: str) -> None:
+        super().__init__(f"The request cannot be understood: {name}")
+        self.status = status  # type: ignore[misc]

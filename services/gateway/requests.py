@@ -1,0 +1,100 @@
+"""Read a request's body and parameters, and refuse what is malformed before it costs anything."""
+
+import re
+from typing import Any
+
+import orjson
+from flask import Request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from shared.scim.errors import (
+    InvalidSyntaxError,
+    InvalidValueError,
+    PayloadTooLargeError,
+    UnsupportedMediaTypeError,
+)
+
+MEDIA_TYPES = frozenset({"application/scim+json", "application/json"})
+DEEPEST = 32
+"""Arrays and objects inside each other, at most."""
+
+_NUL = re.compile(rb"\\u0000|\x00")
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
+
+
+def document(request: Request, max_bytes: int) -> dict[str, Any]:
+    """Return the JSON object in a body.
+
+    Raises UnsupportedMediaTypeError, PayloadTooLargeError, or InvalidSyntaxError that says what is wrong with it.
+    """
+    if request.mimetype and request.mimetype not in MEDIA_TYPES:
+        raise UnsupportedMediaTypeError("Send the body as application/scim+json (application/json is understood too)")
+    body = _parse(_read(request, max_bytes))
+    if not isinstance(body, dict):
+        raise InvalidSyntaxError("The body must be one JSON object")
+    if _depth(body) > DEEPEST:
+        raise InvalidSyntaxError(f"The body is nested deeper than {DEEPEST} levels")
+    return body
+
+
+def whole_number(request: Request, name: str, default: int) -> int:
+    """Return a whole number among the query parameters. Raises InvalidValueError for anything else."""
+    text = request.args.get(name)
+    if text is None or text == "":
+        return default
+    if not _WHOLE.fullmatch(text):
+        raise InvalidValueError(f"{name} must be a whole number")
+    return int(text)
+
+
+def _read(request: Request, max_bytes: int) -> bytes:
+    too_large = PayloadTooLargeError(f"The body is larger than {max_bytes} bytes, the most this server takes")
+    if (request.content_length or 0) > max_bytes:
+        raise too_large
+    try:
+        return request.get_data(cache=False)
+    except RequestEntityTooLarge as error:
+        raise too_large from error
+
+
+def _parse(body: bytes) -> Any:
+    if not body.strip():
+        raise InvalidSyntaxError("The body is empty; it must be a JSON object")
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        reason = (
+            "is not UTF-8"
+            if "utf-8" in error.msg.lower()
+            else f"is not JSON (line {error.lineno}, column {error.colno})"
+        )
+        raise InvalidSyntaxError(f"The body {reason}") from error
+    if _NUL.search(body):
+        _refuse_nul(value)
+    return value
+
+
+def _refuse_nul(value: Any) -> None:
+    """PostgreSQL keeps no NUL character, and no attribute has a use for one."""
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, str) and "\x00" in item:
+            raise InvalidValueError("The body holds a NUL character (\\u0000), which no attribute may have")
+        if isinstance(item, dict):
+            pending += [*item.keys(), *item.values()]
+        elif isinstance(item, list):
+            pending += item
+
+
+def _depth(value: Any) -> int:
+    depth, level = 0, [value]
+    while level and depth <= DEEPEST:
+        depth += 1
+        level = [
+            inner
+            for item in level
+            for inner in (item.values() if isinstance(item, dict) else item)
+            if isinstance(inner, dict | list)
+        ]
+    return depth

@@ -1,0 +1,179 @@
+"""Serve Users and Groups: reads come from the directory, writes go through the journal (RFC 7644 section 3)."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, Response, g, request
+from sqlalchemy import Engine
+
+from services.directory import database, ids, queries
+from services.directory.journal import Write
+from services.gateway import requests, responses
+from services.gateway.writing import Writer
+from shared.outcomes import Outcome
+from shared.scim import errors, filters, messages, patch, projection, resource_types, validation, versions
+from shared.scim.attributes import ResourceType
+from shared.scim.errors import NotFoundError, SCIMError
+from shared.scim.projection import Projection
+from shared.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What the endpoints of resources need."""
+
+    settings: Settings
+    engine: Engine
+    writer: Writer
+    channel: str
+
+    def blueprint(self) -> Blueprint:
+        """Return the routes of every resource type."""
+        routes = Blueprint("resources", __name__)
+        for resource_type in resource_types.ALL:
+            self._add_routes(routes, resource_type)
+        return routes
+
+    def _add_routes(self, routes: Blueprint, resource_type: ResourceType) -> None:
+        one, many = f"{resource_type.endpoint}/<resource_id>", resource_type.endpoint
+        for rule, method, view in (
+            (many, "GET", self._search),
+            (many, "POST", self._create),
+            (one, "GET", self._get),
+            (one, "PUT", self._replace),
+            (one, "PATCH", self._patch),
+            (one, "DELETE", self._delete),
+        ):
+            routes.add_url_rule(
+                rule,
+                endpoint=f"{resource_type.name}{view.__name__}",
+                view_func=partial(view, resource_type),
+                methods=[method],
+            )
+
+    def _search(self, resource_type: ResourceType) -> Response:
+        wanted = _projection(resource_type)
+        text = request.args.get("filter")
+        filter_ = filters.parse(text, resource_type) if text is not None else None
+        start = max(1, requests.whole_number(request, "startIndex", 1))
+        count = max(0, requests.whole_number(request, "count", self.settings.default_page))
+        with database.transaction(self.engine) as connection:
+            page = queries.search(
+                connection,
+                resource_type,
+                g.principal.tenant_id,
+                filter_,
+                offset=start - 1,
+                count=min(count, self.settings.max_page),
+                wants=partial(projection.wants, wanted),
+            )
+        base = self._base()
+        found = [
+            projection.apply(wanted, responses.locate(r, resource_type, base), resource_type) for r in page.resources
+        ]
+        return responses.scim(messages.list_response(found, total=page.total, start_index=start))
+
+    def _get(self, resource_type: ResourceType, resource_id: str) -> Response:
+        wanted = _projection(resource_type)
+        found = self._read(resource_type, resource_id, wanted)
+        response = self._answer(found, resource_type, wanted, 200)
+        unless = request.headers.get("If-None-Match")
+        if unless is not None and versions.matches(unless, versions.number(response.headers["ETag"])):
+            response.status_code = 304
+            response.set_data(b"")
+        return response
+
+    def _create(self, resource_type: ResourceType) -> Response:
+        wanted = _projection(resource_type)
+        resource = validation.resource(resource_type, self._document())
+        outcome = self._write(resource_type, ids.new(), resource)
+        return self._answer(_resource(outcome), resource_type, wanted, outcome.status)
+
+    def _replace(self, resource_type: ResourceType, resource_id: str) -> Response:
+        wanted = _projection(resource_type)
+        resource = validation.resource(resource_type, self._document())
+        outcome = self._write(resource_type, _lane(resource_type, resource_id), resource)
+        return self._answer(_resource(outcome), resource_type, wanted, outcome.status)
+
+    def _patch(self, resource_type: ResourceType, resource_id: str) -> Response:
+        wanted = _projection(resource_type)
+        document = self._document()
+        patch.parse(document, resource_type)
+        outcome = self._write(resource_type, _lane(resource_type, resource_id), document)
+        if outcome.is_complete or outcome.status != 200:
+            return self._answer(_resource(outcome), resource_type, wanted, outcome.status)
+        if _asks_for_attributes():
+            return self._answer(self._read(resource_type, resource_id, wanted), resource_type, wanted, 200)
+        return _without_body(self._answer(_resource(outcome), resource_type, wanted, 204))
+
+    def _delete(self, resource_type: ResourceType, resource_id: str) -> Response:
+        self._write(resource_type, _lane(resource_type, resource_id), None)
+        return Response(status=204)
+
+    def _document(self) -> dict[str, Any]:
+        return requests.document(request, self.settings.max_body_bytes)
+
+    def _read(self, resource_type: ResourceType, resource_id: str, wanted: Projection) -> dict[str, Any]:
+        with database.transaction(self.engine) as connection:
+            return queries.get(
+                connection, resource_type, g.principal.tenant_id, resource_id, partial(projection.wants, wanted)
+            )
+
+    def _write(self, resource_type: ResourceType, lane: UUID, body: dict[str, Any] | None) -> Outcome:
+        """Take a write through the journal, and return its outcome. Raises what it was refused with."""
+        outcome = self.writer.write(
+            Write(
+                id=ids.new(),
+                tenant_id=g.principal.tenant_id,
+                token_id=g.principal.token_id,
+                request_id=g.request_id,
+                resource_type=resource_type.name,
+                lane=lane,
+                method=request.method,
+                request=body,
+                if_match=request.headers.get("If-Match"),
+                reply_to=self.channel,
+            )
+        )
+        if outcome.detail is not None:
+            raise _refusal(outcome)
+        return outcome
+
+    def _answer(self, found: dict[str, Any], resource_type: ResourceType, wanted: Projection, status: int) -> Response:
+        return responses.resource(found, resource_type, wanted, self._base(), status)
+
+    def _base(self) -> str:
+        return responses.base_url(g.principal, self.settings.public_url)
+
+
+def _projection(resource_type: ResourceType) -> Projection:
+    return projection.parse(request.args.get("attributes"), request.args.get("excludedAttributes"), resource_type)
+
+
+def _asks_for_attributes() -> bool:
+    return bool(request.args.get("attributes") or request.args.get("excludedAttributes"))
+
+
+def _lane(resource_type: ResourceType, resource_id: str) -> UUID:
+    lane = ids.parse(resource_id)
+    if lane is None:
+        raise NotFoundError(f"There is no {resource_type.name} with this id")
+    return lane
+
+
+def _resource(outcome: Outcome) -> dict[str, Any]:
+    assert outcome.resource is not None, "what succeeded and is not a DELETE returns its resource"
+    return outcome.resource
+
+
+def _without_body(response: Response) -> Response:
+    response.set_data(b"")
+    response.headers.pop("Content-Type", None)
+    return response
+
+
+def _refusal(outcome: Outcome) -> SCIMError:
+    """Return the error that a refused operation ended in, as it was raised where it was applied."""
+    return errors.restore(outcome.status, outcome.scim_type, outcome.detail or "")

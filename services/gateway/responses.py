@@ -1,0 +1,78 @@
+"""Make answers of resources: projection, references with this tenant's base URL, ETag and Location."""
+
+from typing import Any
+
+import orjson
+from flask import Response
+
+from services.directory.tokens import Principal
+from shared.scim import projection as projections
+from shared.scim import resource_types
+from shared.scim.attributes import Attribute, ResourceType, Type
+from shared.scim.projection import Projection
+from shared.scim.schemas.common import META
+
+MEDIA_TYPE = "application/scim+json"
+PREFIX = "/rest/scim/v2"
+
+Resource = dict[str, Any]
+
+
+def base_url(principal: Principal, public_url: str) -> str:
+    """Return the tenant's SCIM base URL, from what is configured and never from the Host header."""
+    origin = f"https://{principal.domain}" if principal.domain else public_url.rstrip("/")
+    return origin + PREFIX
+
+
+def scim(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Return a JSON answer in SCIM's media type."""
+    return Response(orjson.dumps(body), status, headers, content_type=MEDIA_TYPE)
+
+
+def resource(
+    found: Resource, resource_type: ResourceType, projection: Projection, base: str, status: int = 200
+) -> Response:
+    """Return the answer that carries one resource, with its ETag and Location (RFC 7644 sections 3.3 and 3.14)."""
+    located = locate(found, resource_type, base)
+    headers = {"ETag": located[META.name]["version"], "Location": located[META.name]["location"]}
+    return scim(projections.apply(projection, located, resource_type), status, headers)
+
+
+def locate(found: Resource, resource_type: ResourceType, base: str) -> Resource:
+    """Return a resource with its own URI, and the URIs of all resources that it refers to."""
+    located = found | {META.name: found[META.name] | {"location": f"{base}{resource_type.endpoint}/{found['id']}"}}
+    for schema in resource_type.schemas:
+        container = located if schema is resource_type.schema else located.get(schema.id, {})
+        referring = {
+            attribute.name: _refer(attribute, container[attribute.name], base)
+            for attribute in schema.attributes
+            if _reference(attribute) is not None and attribute.name in container
+        }
+        if referring and container is located:
+            located |= referring
+        elif referring:
+            located[schema.id] = container | referring
+    return located
+
+
+def _refer(attribute: Attribute, value: Any, base: str) -> Any:
+    if isinstance(value, list):
+        return [_refer(attribute, element, base) for element in value]
+    reference = _reference(attribute)
+    assert reference is not None
+    named = value.get("type", "")
+    target = named if named in reference.reference_types else reference.reference_types[0]
+    endpoint = resource_types.BY_NAME[target].endpoint
+    return value | {reference.name: f"{base}{endpoint}/{value['value']}"} if "value" in value else value
+
+
+def _reference(attribute: Attribute) -> Attribute | None:
+    """Return the sub-attribute that holds the URI of another resource of this server."""
+    return next(
+        (
+            sub
+            for sub in attribute.sub_attributes
+            if sub.type is Type.REFERENCE and set(sub.reference_types) & set(resource_types.BY_NAME)
+        ),
+        None,
+    )

@@ -1,0 +1,140 @@
+"""Take one write through: accept it, ring the bell, and wait for its outcome down the ladder.
+
+The message; after 0.3 s a look into the journal and another ring; after 1 s this process drains the shard itself, with
+the worker's code and under the worker's lock; at the deadline the operation is cancelled if nobody has begun it. A 503
+therefore means that the write was never applied and never will be.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from services.directory import backoff, database, journal
+from services.directory.drain import Drainer
+from services.directory.journal import Write
+from services.gateway.accepting import Accepter
+from services.gateway.waiting import Waiter, Waiters
+from shared import logs
+from shared.outcomes import Outcome
+from shared.scim.errors import NotFoundError, OutcomeUnknownError, UnavailableError
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.3
+DRAIN_SECONDS = 1.0
+PAUSE_SECONDS = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Writer:
+    """What a write needs on its way: the journal's front, the bell, those who wait, and a way to help oneself."""
+
+    engine: Engine
+    accepter: Accepter
+    waiters: Waiters
+    drainer: Drainer
+    wake: Callable[[int], bool]
+    deadline_seconds: float
+
+    def write(self, write: Write) -> Outcome:
+        """Return what a write ended in.
+
+        Raises UnavailableError when it was not and will not be applied, OutcomeUnknownError when the database cannot
+        be asked.
+        """
+        deadline = time.monotonic() + self.deadline_seconds
+        with logs.bind(operation_id=str(write.id)), self.waiters.register(write.id) as waiter:
+            shard = self._accept(write, deadline)
+            if shard is None:
+                return self._last_word(write)
+            self.wake(shard)
+            return self._wait(write, shard, waiter, deadline)
+
+    def _accept(self, write: Write, deadline: float) -> int | None:
+        """Accept a write, and after a fault that passes try again, for its commit may have happened all the same.
+
+        Return its shard, or None when the time is over. Raises NotFoundError for a resource that never existed.
+        """
+        while time.monotonic() < deadline:
+            try:
+                shard = self.accepter.accept(write, max(0.0, deadline - time.monotonic()))
+            except IntegrityError:
+                # The id is there already: the commit had gone through, only its answer was lost.
+                return self._shard(write)
+            except TimeoutError:
+                break
+            except SQLAlchemyError as error:
+                fault = backoff.classify(error)
+                if not fault.is_passing:
+                    raise
+                logger.warning("accept is tried again", extra={"fault": fault.name})
+                time.sleep(PAUSE_SECONDS)
+            else:
+                if shard is None:
+                    raise NotFoundError(f"There is no {write.resource_type} with this id")
+                return shard
+        return None
+
+    def _shard(self, write: Write) -> int:
+        with database.transaction(self.engine) as connection:
+            return journal.find_shard(connection, write.id)
+
+    def _wait(self, write: Write, shard: int, waiter: Waiter, deadline: float) -> Outcome:
+        for seconds, act in ((LOOK_SECONDS, self.wake), (DRAIN_SECONDS - LOOK_SECONDS, self._drain)):
+            if waiter.wait(min(seconds, max(0.0, deadline - time.monotonic()))):
+                break
+            found = self._look(write)
+            if found is not None:
+                return found
+            act(shard)
+        pause = DRAIN_SECONDS
+        while not waiter.is_told and time.monotonic() < deadline:
+            if not waiter.wait(max(0.0, min(pause, deadline - time.monotonic()))):
+                found = self._look(write)
+                if found is not None:
+                    return found
+                self._drain(shard)
+        return waiter.outcome or self._last_word(write)
+
+    def _look(self, write: Write) -> Outcome | None:
+        try:
+            with database.transaction(self.engine) as connection:
+                return journal.find_outcome(connection, write.id)
+        except SQLAlchemyError as error:
+            logger.warning("journal not readable", extra={"error": type(error).__name__})
+            return None
+
+    def _drain(self, shard: int) -> None:
+        try:
+            self.drainer.drain(shard)
+        except SQLAlchemyError as error:
+            logger.warning("drain failed", extra={"shard": shard, "error": type(error).__name__})
+
+    def _last_word(self, write: Write) -> Outcome:
+        """Prevent what nobody has begun, or return what it ended in after all."""
+        try:
+            with database.transaction(self.engine) as connection:
+                if not journal.prevent(connection, write):
+                    found = journal.find_outcome(connection, write.id)
+                    assert found is not None, "what is settled has an outcome"
+                    return found
+        except SQLAlchemyError as error:
+            raise unknown() from error
+        logger.warning("operation cancelled at the deadline")
+        raise unavailable()
+
+
+def unavailable() -> UnavailableError:
+    """Return the error of a write that was never applied."""
+    return UnavailableError("This write was not applied, for the queue is not being worked off in time. Send it again")
+
+
+def unknown() -> OutcomeUnknownError:
+    """Return the error of a write whose fate cannot be found out now."""
+    return OutcomeUnknownError(
+        "The directory cannot be reached, so nobody knows whether this was applied. Send it again"
+    )

@@ -1,0 +1,98 @@
+"""The commands `muster up` and `muster down`."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from services.stack import leftovers, supervisor
+from services.stack.console import Console
+from services.stack.errors import StackError
+from services.stack.supervisor import Stack, StopRequestedError
+from shared import settings
+from shared.settings import SettingsError
+
+DATA = click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Folder of the databases and of stack.json.  [default: MUSTER_DATA, or .muster]",
+)
+PORT = click.IntRange(0, 65535)
+
+
+@click.command()
+@DATA
+@click.option("--gateway-port", type=PORT, help="Port of the SCIM gateway; 0 takes a free one.  [default: 8080]")
+@click.option(
+    "--portal-port",
+    type=PORT,
+    expose_value=False,
+    help="Port of the staff portal, which is yet to come: accepted, but nothing listens there.",
+)
+@click.option("--flower-port", type=PORT, help="Port of Flower; 0 takes a free one.  [default: 5555]")
+def up(data: Path | None, gateway_port: int | None, flower_port: int | None) -> None:
+    """Run everything on this machine until Ctrl-C: PostgreSQL, Valkey and all processes of Muster.
+
+    MUSTER_DATABASE_URL and MUSTER_BROKER_URL, when set, win over servers of our own.
+    """
+    console = Console()
+    stopping = _stop_request()
+    with _clear_errors():
+        try:
+            with supervisor.running(
+                data or settings.data_folder(os.environ),
+                gateway_port=gateway_port,
+                flower_port=flower_port,
+                sink=console.line,
+                stopping=stopping,
+            ) as stack:
+                console.block(_addresses(stack))
+                stack.wait()
+                console.line(supervisor.NAME, "stopping")
+        except StopRequestedError:
+            console.line(supervisor.NAME, "stopping before everything was ready")
+        console.line(supervisor.NAME, "stopped")
+
+
+@click.command()
+@DATA
+def down(data: Path | None) -> None:
+    """Stop the stack that runs in the data folder."""
+    place = data or settings.data_folder(os.environ)
+    with _clear_errors():
+        click.echo("stopped" if leftovers.stop_stack(place) else f"no stack runs in {place}")
+
+
+def _stop_request() -> Callable[[], bool]:
+    """Return whether Ctrl-C, SIGTERM or the end of the terminal has asked to stop, from now on.
+
+    The handler only appends: setting an event may wait for a lock that the interrupted code holds.
+    """
+    requests: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda received, _: requests.append(received))
+    return lambda: bool(requests)
+
+
+@contextmanager
+def _clear_errors() -> Iterator[None]:
+    """End with status 1 and one line of text on an error that the user can do something about."""
+    try:
+        yield
+    except (StackError, SettingsError, OSError) as error:
+        click.echo(f"muster: {error}", err=True)
+        sys.exit(1)
+
+
+def _addresses(stack: Stack) -> str:
+    return (
+        "\nready\n"
+        f"  Tenant URL   {stack.settings.public_url}/rest/scim/v2/\n"
+        f"  Flower       http://{stack.settings.flower_bind}/\n"
+        f"  Data folder  {stack.data}\n"
+    )

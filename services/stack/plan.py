@@ -1,0 +1,84 @@
+"""Decide what a stack consists of: its addresses, the servers that it needs, and the programs of Muster."""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from services.stack import ports, postgres, valkey
+from services.stack.children import Sink
+from services.stack.servers import Server
+from shared import settings as settings_module
+from shared.settings import Settings
+
+Argv = tuple[str, ...]
+Launch = Callable[[Path, Sink], Server]
+
+# In the order in which they start and stop: the database starts last, since it may have to be made, and stops last.
+SERVERS: Mapping[str, Launch] = {valkey.NAME: valkey.launch, postgres.NAME: postgres.launch}
+
+
+def muster(name: str) -> Argv:
+    """Return how to run one of our own commands."""
+    return (sys.executable, "-m", "services.cli", name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Programs:
+    """Programs by name: those that run to their end first, then those that stay."""
+
+    first: Mapping[str, Argv] = field(default_factory=lambda: {"migrate": muster("migrate")})
+    then: Mapping[str, Argv] = field(
+        default_factory=lambda: {name: muster(name) for name in ("gateway", "worker", "beat", "flower")}
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything that a stack starts, and the settings that its programs get."""
+
+    settings: Settings
+    environment: Mapping[str, str]
+    servers: Mapping[str, Launch]
+    programs: Programs
+
+
+def make(
+    data: Path, environ: Mapping[str, str], programs: Programs, gateway_port: int | None, flower_port: int | None
+) -> Plan:
+    """Plan a stack in a data folder: what the environment sets wins over servers of our own.
+
+    Raises StackError when a port cannot be had, and SettingsError when the environment is malformed.
+    """
+    given = settings_module.load(environ, data)
+    urls = {valkey.NAME: given.broker_url, postgres.NAME: given.database_url}
+    settings = _with_addresses(given, environ, gateway_port, flower_port)
+    settings = replace(
+        settings,
+        broker_url=given.broker_url or valkey.url(data / valkey.NAME),
+        database_url=given.database_url or postgres.url(data / postgres.NAME),
+    )
+    return Plan(
+        settings=settings,
+        environment=_environment(settings, environ, data),
+        servers={name: launch for name, launch in SERVERS.items() if not urls[name]},
+        programs=programs,
+    )
+
+
+def _with_addresses(
+    settings: Settings, environ: Mapping[str, str], gateway_port: int | None, flower_port: int | None
+) -> Settings:
+    gateway, flower = ports.choose(
+        {
+            "--gateway-port": ports.with_port(settings.gateway_bind, gateway_port),
+            "--flower-port": ports.with_port(settings.flower_bind, flower_port),
+        }
+    ).values()
+    public_url = environ.get("MUSTER_PUBLIC_URL") or f"http://{gateway}"
+    return replace(settings, gateway_bind=gateway, flower_bind=flower, public_url=public_url)
+
+
+def _environment(settings: Settings, environ: Mapping[str, str], data: Path) -> dict[str, str]:
+    own = {"MUSTER_DATA": str(data), "PYTHONUNBUFFERED": "1"}
+    return {**environ, **settings_module.environment(settings), **own}

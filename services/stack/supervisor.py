@@ -1,0 +1,145 @@
+"""Run a stack: start everything in order, watch it, and stop it in the order that loses nothing."""
+
+import http.client
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+from services.stack import children, folder, leftovers, plan, ports, state
+from services.stack.children import Child, Program, Sink
+from services.stack.errors import StackError
+from services.stack.plan import Argv, Plan, Programs
+from services.stack.servers import Server
+from services.stack.state import Mark
+
+NAME = "muster"
+PROGRAM_STOP_SECONDS = 10.0
+READY_SECONDS = 60.0
+WATCH_SECONDS = 0.1
+
+
+class StopRequestedError(Exception):
+    """Somebody asked to stop before everything was ready."""
+
+
+@contextmanager
+def running(
+    data: Path,
+    *,
+    gateway_port: int | None = None,
+    flower_port: int | None = None,
+    environ: Mapping[str, str] = os.environ,
+    programs: Programs | None = None,
+    sink: Sink = children.quiet,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Iterator["Stack"]:
+    """Start a stack in a data folder, give it when it is ready, and stop it at the end of the block.
+
+    Raises StackError when it cannot start, and StopRequestedError when `stopping` says so before it is ready.
+    """
+    with folder.locked(data) as place:
+        leftovers.clear(place, sink)
+        planned = plan.make(place, environ, programs or Programs(), gateway_port, flower_port)
+        stack = Stack(place, planned, sink, stopping)
+        try:
+            stack.start()
+            yield stack
+        finally:
+            stack.stop()
+
+
+class Stack:
+    """The processes of one data folder."""
+
+    def __init__(self, data: Path, planned: Plan, sink: Sink, stopping: Callable[[], bool]) -> None:
+        self.data = data
+        self.settings = planned.settings
+        self._plan = planned
+        self._sink = sink
+        self._stopping = stopping
+        self._state = state.of(planned.settings)
+        self._servers: list[Server] = []
+        self._programs: list[Child] = []
+
+    def start(self) -> None:
+        """Start everything, and return when the gateway takes requests."""
+        state.write(self.data, self._state)
+        self._start_servers()
+        for name, argv in self._plan.programs.first.items():
+            self._run(name, argv)
+        for name, argv in self._plan.programs.then.items():
+            self._programs.append(self._launch(name, argv))
+        self._until(self._gateway_is_ready, "gateway")
+
+    def wait(self) -> None:
+        """Return when a stop is asked for; raise StackError when a process ends by itself."""
+        while not self._stopping():
+            self.check()
+            time.sleep(WATCH_SECONDS)
+
+    def check(self) -> None:
+        """Raise StackError when a process has ended by itself."""
+        for child in (*self._programs, *(server.child for server in self._servers)):
+            if child.has_exited():
+                raise StackError(child.ending())
+
+    def stop(self) -> None:
+        """Stop our own programs first, then the servers that they write to."""
+        children.stop(self._programs, PROGRAM_STOP_SECONDS, self._sink)
+        for server in self._servers:
+            server.stop(self._sink)
+        state.remove(self.data)
+
+    def _start_servers(self) -> None:
+        begin = time.monotonic()
+        for name, launch in self._plan.servers.items():
+            server = launch(self.data / name, self._sink)
+            self._servers.append(server)
+            self._record(server.child)
+        for server in self._servers:
+            self._until(server.is_ready, server.child.program.name, begin)
+
+    def _run(self, name: str, argv: Argv) -> None:
+        begin = time.monotonic()
+        child = self._launch(name, argv)
+        try:
+            self._until(child.has_exited, name, begin)
+        finally:
+            children.stop([child], PROGRAM_STOP_SECONDS, self._sink)
+        if child.reap() != 0:
+            raise StackError(child.ending())
+
+    def _launch(self, name: str, argv: Argv) -> Child:
+        child = Child(Program(name=name, argv=argv, environment=self._plan.environment), self._sink)
+        self._record(child)
+        return child
+
+    def _record(self, child: Child) -> None:
+        mark = Mark(pid=child.pid, started=child.started)
+        self._state = replace(self._state, children={**self._state.children, child.program.name: mark})
+        state.write(self.data, self._state)
+
+    def _until(self, condition: Callable[[], bool], name: str, begin: float | None = None) -> None:
+        """Wait for a condition and say so, unless a stop is asked for or something ends by itself meanwhile."""
+        begin = begin or time.monotonic()
+        while not condition():
+            if self._stopping():
+                raise StopRequestedError
+            self.check()
+            if time.monotonic() - begin > READY_SECONDS:
+                raise StackError(f"{name} was not ready within {READY_SECONDS:.0f} s: see its lines above")
+            time.sleep(children.PAUSE)
+        self._sink(NAME, f"{name} ready in {time.monotonic() - begin:.1f} s")
+
+    def _gateway_is_ready(self) -> bool:
+        connection = http.client.HTTPConnection(*ports.split(self.settings.gateway_bind), timeout=1)
+        with suppress(OSError, http.client.HTTPException):
+            try:
+                connection.request("GET", "/readyz")
+                return connection.getresponse().status == http.client.OK
+            finally:
+                connection.close()
+        return False

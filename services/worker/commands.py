@@ -1,0 +1,55 @@
+"""The commands that run the worker, its schedule, and Flower."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from shared import settings
+from shared.settings import Settings
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@click.command()
+def worker() -> None:
+    """Run the worker: Celery, one process for each of MUSTER_WORKER_PROCESSES."""
+    loaded = settings.load_complete(os.environ)
+    _celery(
+        "worker", "--pool", "prefork", "--concurrency", str(loaded.worker_processes), "--loglevel", loaded.log_level
+    )
+
+
+@click.command()
+@click.option("--schedule", type=click.Path(path_type=Path), help="Where beat remembers its last runs.")
+def beat(schedule: Path | None) -> None:
+    """Run the sweeper's schedule: Celery beat. Two of them do no harm."""
+    loaded = settings.load_complete(os.environ)
+    memory = schedule or settings.data_folder(os.environ) / "beat"
+    memory.parent.mkdir(parents=True, exist_ok=True)
+    _celery("beat", "--schedule", str(memory), "--pidfile", "", "--loglevel", loaded.log_level)
+
+
+@click.command()
+def flower() -> None:
+    """Run Flower, which shows the workers and their tasks, on MUSTER_FLOWER_BIND."""
+    loaded = settings.load_complete(os.environ)
+    _refuse_open_door(loaded)
+    address, _, port = loaded.flower_bind.rpartition(":")
+    door = ["--basic-auth=" + loaded.flower_basic_auth] if loaded.flower_basic_auth else []
+    # Flower's API is closed to strangers unless it says otherwise; its pages are read by whoever reaches the address.
+    _celery("flower", f"--address={address}", f"--port={port}", "--loglevel=warning", *door)
+
+
+def _refuse_open_door(loaded: Settings) -> None:
+    host = loaded.flower_bind.rpartition(":")[0]
+    if host not in LOOPBACK and ":" not in loaded.flower_basic_auth:
+        raise click.ClickException(
+            f"Flower would listen on {host} for everybody: set MUSTER_FLOWER_BASIC_AUTH to user:password first"
+        )
+
+
+def _celery(*arguments: str) -> None:
+    command = [sys.executable, "-m", "celery", "--app", "services.worker.app", *arguments]
+    os.execv(sys.executable, command)  # noqa: S606 - our own interpreter.

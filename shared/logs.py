@@ -1,0 +1,68 @@
+"""Write logs as JSON lines: a constant event, ids beside it, never a token and never an attribute's value.
+
+`bind` puts ids (request_id, operation_id, shard) into a context that every line of the same request or task carries.
+"""
+
+import contextvars
+import logging
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import Any
+
+from pythonjsonlogger.json import JsonFormatter
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+_NOISY = ("alembic", "celery.app.trace", "celery.worker.strategy", "celery.beat", "httpx")
+_bound: contextvars.ContextVar[Mapping[str, str]] = contextvars.ContextVar("bound", default=_NOTHING)
+
+
+class _BoundIds(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        for name, value in _bound.get().items():
+            if not hasattr(record, name):
+                setattr(record, name, value)
+        return True
+
+
+class _Formatter(JsonFormatter):
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's own name.
+        """Return where an exception came from, without its text, which may quote an attribute's value or a token."""
+        trace = traceback.TracebackException(*ei)
+        lines = []
+        while trace is not None:
+            lines += [*trace.stack.format(), f"{trace.exc_type_str}\n"]
+            trace = trace.__cause__
+        return "".join(lines)
+
+
+def configure(level: str, process: str) -> None:
+    """Send every logger of this process to standard error as JSON lines."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_BoundIds())
+    handler.setFormatter(
+        _Formatter(
+            "{levelname}{name}{message}",
+            style="{",
+            timestamp=True,
+            rename_fields={"levelname": "level", "name": "logger", "message": "event"},
+            static_fields={"process": process},
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for noisy in _NOISY:
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+@contextmanager
+def bind(**ids: str) -> Iterator[None]:
+    """Add ids to every log line written inside the block."""
+    token = _bound.set({**_bound.get(), **ids})
+    try:
+        yield
+    finally:
+        _bound.reset(token)

@@ -1,0 +1,108 @@
+"""The queue: the Celery application, its one queue, its task names, and `wake`.
+
+Redis is the bell and never the truth: a wake names a shard and carries nothing. Every timeout is written out, for
+the defaults block for as long as a broker is frozen.
+"""
+
+import logging
+
+from celery import Celery
+from celery.exceptions import OperationalError as CeleryOperationalError
+from kombu.exceptions import OperationalError
+from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from shared.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+QUEUE = "muster"
+DRAIN = "muster.drain"
+SWEEP = "muster.sweep"
+MAINTAIN = "muster.maintain"
+WAKE_MILLISECONDS = 5_000
+"""A wake flag lapses by itself, so that a message lost with its worker silences a shard no longer than this."""
+
+SOCKET_TIMEOUT_SECONDS = 1.0
+_SOCKET = "redis+socket://"
+
+
+def create(settings: Settings) -> Celery:
+    """Return the Celery application; nothing is contacted before the first use."""
+    app = Celery("muster", broker=settings.broker_url, set_as_current=False)
+    app.conf.update(
+        task_default_queue=QUEUE,
+        task_serializer="json",
+        accept_content=["json"],
+        result_backend=None,
+        task_ignore_result=True,
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        task_publish_retry=False,
+        worker_prefetch_multiplier=1,
+        worker_concurrency=settings.worker_processes,
+        worker_hijack_root_logger=False,
+        worker_send_task_events=True,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_max_tasks_per_child=None,
+        broker_connection_retry_on_startup=True,
+        broker_connection_timeout=SOCKET_TIMEOUT_SECONDS,
+        broker_transport_options={
+            "visibility_timeout": 30,
+            "unacked_restore_interval": 5,
+            "unacked_restore_throttle": 1,
+            "socket_timeout": SOCKET_TIMEOUT_SECONDS,
+            "socket_connect_timeout": SOCKET_TIMEOUT_SECONDS,
+            "socket_keepalive": True,
+        },
+        timezone="UTC",
+        beat_schedule={
+            "sweep": {"task": SWEEP, "schedule": settings.sweep_seconds, "options": _expiring(settings.sweep_seconds)},
+            "maintain": {"task": MAINTAIN, "schedule": 3600.0, "options": _expiring(3600.0)},
+        },
+    )
+    return app
+
+
+def redis_client(settings: Settings) -> Redis:
+    """Connect to the broker's Redis with short timeouts and no hidden retries."""
+    url = settings.broker_url
+    if url.startswith(_SOCKET):
+        url = "unix://" + url.removeprefix(_SOCKET).replace("virtual_host=", "db=")
+    return Redis.from_url(
+        url,
+        socket_timeout=SOCKET_TIMEOUT_SECONDS,
+        socket_connect_timeout=SOCKET_TIMEOUT_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+def wake(app: Celery, redis: Redis, shard: int) -> bool:
+    """Ring the bell of a shard, unless it rings already; False when nobody could be told.
+
+    A failure is logged and no more: the gateway's ladder and the sweeper find the work.
+    """
+    try:
+        if redis.set(_flag(shard), 1, nx=True, px=WAKE_MILLISECONDS):
+            app.send_task(DRAIN, args=[shard], ignore_result=True, retry=False)
+    except (RedisError, OperationalError, CeleryOperationalError, OSError) as error:
+        logger.warning("wake failed", extra={"shard": shard, "error": type(error).__name__})
+        return False
+    return True
+
+
+def clear(redis: Redis, shard: int) -> None:
+    """Take the flag down, before the shard is looked at: a write that comes later rings again."""
+    try:
+        redis.delete(_flag(shard))
+    except RedisError as error:
+        logger.warning("wake flag not cleared", extra={"shard": shard, "error": type(error).__name__})
+
+
+def _flag(shard: int) -> str:
+    return f"wake:{shard}"
+
+
+def _expiring(seconds: float) -> dict[str, float]:
+    return {"expires": seconds}

@@ -1,0 +1,1 @@
+"""The SCIM protocol as pure functions: no sockets, no clocks, no database, no framework."""

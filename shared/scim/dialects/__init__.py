@@ -1,0 +1,1 @@
+"""What identity providers really send, turned into what the RFC says, as named tolerances."""

@@ -1,0 +1,27 @@
+"""The messages of RFC 7644 that are no resources: errors, list responses, and the URNs that name them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
+LIST_RESPONSE = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
+PATCH_OP = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+
+
+def error(status: int, detail: str, scim_type: str | None = None) -> dict[str, Any]:
+    """Return an error message; `status` is a string there (RFC 7644 section 3.12)."""
+    body: dict[str, Any] = {"schemas": [ERROR], "status": str(status)}
+    if scim_type:
+        body["scimType"] = scim_type
+    return {**body, "detail": detail}
+
+
+def list_response(resources: Sequence[Any], *, total: int, start_index: int) -> dict[str, Any]:
+    """Return a page of resources; `itemsPerPage` counts the ones in this page (RFC 7644 section 3.4.2)."""
+    return {
+        "schemas": [LIST_RESPONSE],
+        "totalResults": total,
+        "startIndex": start_index,
+        "itemsPerPage": len(resources),
+        "Resources": list(resources),
+    }

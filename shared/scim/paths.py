@@ -1,0 +1,99 @@
+"""Resolves the attribute names that clients write, once, against the registry (RFC 7644 section 3.10).
+
+    attrPath = [URI ":"] ATTRNAME *1subAttr
+
+Paths with a value filter, as PATCH has them, are read by `shared.scim.value_paths`.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shared.scim.attributes import Attribute, ResourceType, Schema
+from shared.scim.errors import InvalidPathError
+from shared.scim.resource_types import find_attribute
+
+if TYPE_CHECKING:  # Paths and filters are recursive as types, and only as types.
+    from shared.scim.filters import Filter
+
+SHOWN = 80
+
+
+@dataclass(frozen=True)
+class Path:
+    """An attribute, or one of its sub-attributes, and which of several values is meant.
+
+    The common attributes (RFC 7643 section 3.1) carry the core schema of their resource type.
+    """
+
+    schema: Schema
+    attribute: Attribute
+    sub: Attribute | None = None
+    filter: "Filter | None" = None
+
+    @property
+    def leaf(self) -> Attribute:
+        """The attribute that holds the value."""
+        return self.sub or self.attribute
+
+    @property
+    def is_extension(self) -> bool:
+        return self.schema.is_extension
+
+    @property
+    def text(self) -> str:
+        """The path in its canonical spelling, for messages: a filter's values are not shown."""
+        prefix = f"{self.schema.id}:" if self.is_extension else ""
+        selection = "[...]" if self.filter else ""
+        suffix = f".{self.sub.name}" if self.sub else ""
+        return f"{prefix}{self.attribute.name}{selection}{suffix}"
+
+
+def reference(text: str, resource_type: ResourceType) -> Path:
+    """Resolve a path without brackets, as filters, `sortBy` and `attributes` have them.
+
+    A name that is no core attribute, but one of a single extension, is found there without the URN: Entra ID sends a
+    bare `manager`. Raises InvalidPathError.
+    """
+    schema, names = _split_urn(text.strip(), resource_type)
+    name, dot, sub_name = names.partition(".")
+    found = _find(name, schema, resource_type)
+    if found is None:
+        raise InvalidPathError(f"{resource_type.name} has no attribute {shown(text)}")
+    path = Path(*found)
+    return sub_path(path, sub_name) if dot else path
+
+
+def sub_path(path: Path, name: str) -> Path:
+    """Return the path of a sub-attribute; raises InvalidPathError."""
+    sub = path.attribute.sub(name)
+    if sub is None:
+        raise InvalidPathError(f"{path.text} has no sub-attribute {shown(name)}")
+    return Path(path.schema, path.attribute, sub, path.filter)
+
+
+def shown(text: str) -> str:
+    """Quote a client's text for an error's detail, cut to a length that a log can bear."""
+    return repr(text if len(text) <= SHOWN else f"{text[:SHOWN]}...")
+
+
+def _split_urn(text: str, resource_type: ResourceType) -> tuple[Schema | None, str]:
+    """Cut the longest known URN off; its "2.0" is why nothing may be split at the dots before."""
+    for schema in sorted(resource_type.schemas, key=lambda schema: len(schema.id), reverse=True):
+        if text[: len(schema.id) + 1].lower() == f"{schema.id.lower()}:":
+            return schema, text[len(schema.id) + 1 :]
+    return None, text
+
+
+def _find(name: str, schema: Schema | None, resource_type: ResourceType) -> tuple[Schema, Attribute] | None:
+    if schema is not None and schema.is_extension:
+        attribute = schema.attribute(name)
+        return (schema, attribute) if attribute else None
+    attribute = find_attribute(resource_type.schema, name)
+    if attribute is not None:
+        return resource_type.schema, attribute
+    return None if schema else _find_in_extensions(name, resource_type)
+
+
+def _find_in_extensions(name: str, resource_type: ResourceType) -> tuple[Schema, Attribute] | None:
+    found = [(schema, attribute) for schema in resource_type.extensions if (attribute := schema.attribute(name))]
+    return found[0] if len(found) == 1 else None

@@ -1,0 +1,127 @@
+"""Decides which attributes of a resource an answer shows (RFC 7644 section 3.9, RFC 7643 section 7)."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from shared.scim import paths
+from shared.scim.attributes import Attribute, ResourceType, Returned, Schema
+from shared.scim.errors import InvalidPathError, InvalidValueError
+from shared.scim.resource_types import find_attribute
+
+# An attribute, and perhaps only one of its sub-attributes.
+Named: TypeAlias = tuple[Attribute, Attribute | None]
+
+
+@dataclass(frozen=True)
+class Projection:
+    """What a request names; `included` is None if it does not use `attributes`."""
+
+    included: frozenset[Named] | None = None
+    excluded: frozenset[Named] = frozenset()
+
+
+def parse(attributes: str | None, excluded: str | None, resource_type: ResourceType) -> Projection:
+    """Read the two parameters, of which only one may be used; an empty one is as good as none.
+
+    Names that the type does not know are ignored: nothing is shown for them. Raises InvalidValueError.
+    """
+    if attributes and excluded:
+        raise InvalidValueError("'attributes' and 'excludedAttributes' exclude each other")
+    if attributes:
+        return Projection(included=_named(attributes, resource_type))
+    return Projection(excluded=_named(excluded or "", resource_type))
+
+
+def wants(projection: Projection, attribute: Attribute) -> bool:
+    """Whether the attribute, or a part of it, is shown."""
+    match attribute.returned:
+        case Returned.ALWAYS:
+            return True
+        case Returned.NEVER:
+            return False
+        case Returned.DEFAULT | Returned.REQUEST if projection.included is not None:
+            return any(named is attribute for named, _ in projection.included)
+        case Returned.DEFAULT:
+            return (attribute, None) not in projection.excluded
+        case Returned.REQUEST:
+            return False
+
+
+def apply(projection: Projection, resource: Mapping[str, Any], resource_type: ResourceType) -> dict[str, Any]:
+    """Return the part of the resource that is shown."""
+    shown: dict[str, Any] = {}
+    for name, value in resource.items():
+        schema = resource_type.find_schema(name)
+        part = _extension(projection, schema, value) if schema else _core(projection, name, value, resource_type)
+        if part is not None:
+            shown[name] = part
+    return shown
+
+
+def _named(text: str, resource_type: ResourceType) -> frozenset[Named]:
+    names = (name.strip() for name in text.split(","))
+    return frozenset(named for name in names for named in _find(name, resource_type))
+
+
+def _find(name: str, resource_type: ResourceType) -> Iterator[Named]:
+    """Yield what one name stands for; a schema's URN stands for all attributes of the schema."""
+    schema = resource_type.find_schema(name)
+    if schema is not None:
+        yield from ((attribute, None) for attribute in schema.attributes)
+        return
+    try:
+        path = paths.reference(name, resource_type)
+    except InvalidPathError:
+        return
+    yield path.attribute, path.sub
+
+
+def _core(projection: Projection, name: str, value: Any, resource_type: ResourceType) -> Any:
+    attribute = find_attribute(resource_type.schema, name)
+    return None if attribute is None else _part(projection, attribute, value)
+
+
+def _extension(projection: Projection, schema: Schema, value: Mapping[str, Any]) -> dict[str, Any] | None:
+    parts = (
+        (name, _part(projection, attribute, part))
+        for name, part in value.items()
+        if (attribute := schema.attribute(name)) is not None
+    )
+    return {name: part for name, part in parts if part is not None} or None
+
+
+def _part(projection: Projection, attribute: Attribute, value: Any) -> Any:
+    if not wants(projection, attribute):
+        return None
+    if not attribute.is_complex:
+        return value
+    hidden = {sub.name for sub in attribute.sub_attributes if not _wants_sub(projection, attribute, sub)}
+    if not hidden:
+        return value
+    if isinstance(value, list):
+        return [element for raw in value if (element := _without(raw, hidden))] or None
+    return _without(value, hidden) or None
+
+
+def _wants_sub(projection: Projection, attribute: Attribute, sub: Attribute) -> bool:
+    match sub.returned:
+        case Returned.ALWAYS:
+            return True
+        case Returned.NEVER:
+            return False
+        case Returned.DEFAULT | Returned.REQUEST if (attribute, sub) in (projection.included or ()):
+            return True
+        case Returned.DEFAULT:
+            is_whole = projection.included is None or (attribute, None) in projection.included
+            return (is_whole or _is_always(attribute)) and (attribute, sub) not in projection.excluded
+        case Returned.REQUEST:
+            return False
+
+
+def _is_always(attribute: Attribute) -> bool:
+    return attribute.returned is Returned.ALWAYS
+
+
+def _without(element: Mapping[str, Any], hidden: set[str]) -> dict[str, Any]:
+    return {name: value for name, value in element.items() if name not in hidden}

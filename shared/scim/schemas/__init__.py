@@ -1,0 +1,1 @@
+"""The attributes of RFC 7643, each declared once."""

@@ -1,0 +1,113 @@
+"""Read the settings of a process from its environment, once, into one frozen record.
+
+Entry points call `load` and hand the record down; nothing else reads the environment. A local stack leaves the
+addresses of its servers in `stack.json` in its data folder, so that every command finds them; the environment wins.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+PREFIX = "MUSTER_"
+STACK_FILE = "stack.json"
+DEFAULT_DATA = ".muster"
+
+
+class SettingsError(ValueError):
+    """Settings are missing or malformed; the text names all of them."""
+
+
+def _setting(default: Any, doc: str) -> Any:
+    return field(default=default, metadata={"doc": doc})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Every setting, by the name of its environment variable without the prefix `MUSTER_`."""
+
+    database_url: str = _setting("", "PostgreSQL, as postgresql://user:password@host:5432/name. Required.")
+    broker_url: str = _setting("", "Redis or Valkey, as redis://host:6379/0 or redis+socket:///path. Required.")
+    public_url: str = _setting("http://127.0.0.1:8080", "Base of every meta.location for tenants without a domain.")
+    gateway_bind: str = _setting("127.0.0.1:8080", "Where the gateway listens, as host:port.")
+    gateway_processes: int = _setting(1, "Gateway processes; each takes about one core under full load.")
+    worker_processes: int = _setting(2, "Worker processes; each takes about one core under full load.")
+    flower_bind: str = _setting("127.0.0.1:5555", "Where Flower listens, as host:port.")
+    flower_basic_auth: str = _setting("", "user:password for Flower; required once it listens beyond loopback.")
+    shards: int = _setting(16, "Hash buckets of lanes, the unit of waking; a lane keeps the shard it was born with.")
+    deadline_seconds: float = _setting(25.0, "A request is answered by then: its outcome, or 503 (never applied).")
+    sweep_seconds: float = _setting(5.0, "Period of the sweeper, which wakes what a lost wake left behind.")
+    max_starts: int = _setting(5, "An operation that was started this often without an outcome is dead.")
+    max_body_bytes: int = _setting(1_048_576, "Larger request bodies are refused with 413.")
+    max_page: int = _setting(1000, "Resources in one page of a list, at most.")
+    default_page: int = _setting(100, "Resources in one page when the client names no count.")
+    journal_days: int = _setting(90, "Settled operations are kept this long, by whole weeks.")
+    history_days: int = _setting(730, "History is kept this long, by whole weeks.")
+    token_cache_seconds: float = _setting(1.0, "A looked-up token is trusted this long; a revocation takes as long.")
+    log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.")
+
+
+def load(environ: Mapping[str, str], data: Path | None = None) -> Settings:
+    """Merge defaults, the local stack's file in `data`, and the environment, later ones winning.
+
+    Raises SettingsError naming every value that is malformed.
+    """
+    texts = _stack_values(data or data_folder(environ)) | _environment_values(environ)
+    return Settings(**_typed(texts))
+
+
+def load_complete(environ: Mapping[str, str], data: Path | None = None) -> Settings:
+    """Load settings for a process that needs the database and the broker.
+
+    Raises SettingsError naming all that is missing.
+    """
+    settings = load(environ, data)
+    missing = [name for name in ("database_url", "broker_url") if not getattr(settings, name)]
+    if missing:
+        names = " and ".join(PREFIX + name.upper() for name in missing)
+        raise SettingsError(
+            f"{names} must be set, or a local stack must run in {data or data_folder(environ)} (start one: muster up)"
+        )
+    return settings
+
+
+def data_folder(environ: Mapping[str, str]) -> Path:
+    """Return the local stack's data folder: MUSTER_DATA, or `.muster` in the working directory."""
+    return Path(environ.get(PREFIX + "DATA") or DEFAULT_DATA)
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Return the settings as environment variables, for a child process."""
+    return {PREFIX + f.name.upper(): str(getattr(settings, f.name)) for f in fields(settings)}
+
+
+def _stack_values(data: Path) -> dict[str, str]:
+    try:
+        values = json.loads((data / STACK_FILE).read_text())["settings"]
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SettingsError(f"{data / STACK_FILE} cannot be read: {error}") from error
+    return {str(name): str(value) for name, value in values.items()}
+
+
+def _environment_values(environ: Mapping[str, str]) -> dict[str, str]:
+    names = {PREFIX + f.name.upper(): f.name for f in fields(Settings)}
+    return {names[key]: value for key, value in environ.items() if key in names and value}
+
+
+def _typed(texts: Mapping[str, str]) -> dict[str, Any]:
+    hints = get_type_hints(Settings)
+    values: dict[str, Any] = {}
+    wrong: list[str] = []
+    for name, text in texts.items():
+        try:
+            values[name] = hints[name](text)
+        except ValueError:
+            wrong.append(f"{PREFIX}{name.upper()} must be {hints[name].__name__}, not {text!r}")
+        except KeyError:
+            wrong.append(f"{name} is not a setting")
+    if wrong:
+        raise SettingsError("; ".join(wrong))
+    return values
