@@ -5,7 +5,7 @@ One pub/sub channel for each gateway process. A lost message loses nothing: the 
 
 import logging
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -32,9 +32,7 @@ class Outcome:
 
     def document(self) -> dict[str, Any]:
         """Return the outcome as JSON, for the journal."""
-        fields = asdict(self)
-        del fields["operation_id"]
-        return {name: value for name, value in fields.items() if value is not None}
+        return {name: value for name, value in vars(self).items() if value is not None and name != "operation_id"}
 
 
 def from_document(operation_id: UUID, document: dict[str, Any]) -> Outcome:

@@ -35,7 +35,7 @@ class Settings:
     worker_processes: int = _setting(2, "Worker processes; each takes about one core under full load.")
     flower_bind: str = _setting("127.0.0.1:5555", "Where Flower listens, as host:port.")
     flower_basic_auth: str = _setting("", "user:password for Flower; required once it listens beyond loopback.")
-    shards: int = _setting(16, "Hash buckets of lanes, the unit of waking; a lane keeps the shard it was born with.")
+    shards: int = _setting(8, "Hash buckets of lanes, the unit of waking; a lane keeps the shard it was born with.")
     deadline_seconds: float = _setting(25.0, "A request is answered by then: its outcome, or 503 (never applied).")
     sweep_seconds: float = _setting(5.0, "Period of the sweeper, which wakes what a lost wake left behind.")
     max_starts: int = _setting(5, "An operation that was started this often without an outcome is dead.")

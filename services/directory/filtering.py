@@ -12,11 +12,14 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
     FromClause,
     Select,
     Text,
+    Uuid,
     and_,
+    any_,
     case,
     cast,
     exists,
@@ -104,7 +107,7 @@ def elements(attribute: Attribute, owners: Sequence[UUID], limit: int | None) ->
     statement = (
         select(rows.owner.label("owner"), *(expression.label(name) for name, expression in subs.items()))
         .select_from(rows.source)
-        .where(rows.owner.in_(owners))
+        .where(rows.owner == any_(literal(list(owners), ARRAY(Uuid))))
         .order_by(rows.owner, rows.sub_attributes["value"])
     )
     return statement if limit is None else statement.limit((limit + 1) * len(owners))
@@ -161,14 +164,12 @@ def _on_schemas(leaf: Leaf, resource_type: ResourceType, table: FromClause) -> C
 
 
 def _in_rows(leaf: Leaf, rows: _Rows, table: FromClause) -> Condition:
-    match leaf:
-        case ElementMatch(_, inner):
-            condition = _compile(inner, lambda term: _test(term, _row_column(rows, term.path)))
-        case Present():
-            condition = true()
-        case Comparison():
-            condition = _test(leaf, _row_column(rows, leaf.path))
-    return exists(select(literal(1)).select_from(rows.source).where(rows.owner == table.c.id, condition))
+    def any_row(condition: Condition) -> Condition:
+        return exists(select(literal(1)).select_from(rows.source).where(rows.owner == table.c.id, condition))
+
+    if isinstance(leaf, Present) and leaf.path.sub is None:
+        return any_row(true())
+    return _any_element(leaf, any_row, lambda path: _row_column(rows, path))
 
 
 def _row_column(rows: _Rows, path: Path) -> ColumnElement[Any]:
@@ -179,16 +180,31 @@ def _row_column(rows: _Rows, path: Path) -> ColumnElement[Any]:
 
 
 def _in_document(leaf: Leaf, column: ColumnElement[Any]) -> Condition:
-    if isinstance(leaf, Present) and leaf.path.sub is None:
-        return column.is_not(None)
     item = func.jsonb_array_elements(column).table_valued("value").alias("item")
     value = cast(item.c.value, JSONB)
 
-    def test(term: Leaf) -> Condition:
-        return _test(term, _document_value(value, term.path))
+    def any_item(condition: Condition) -> Condition:
+        return exists(select(literal(1)).select_from(item).where(condition))
 
-    condition = _compile(leaf.filter, test) if isinstance(leaf, ElementMatch) else test(leaf)
-    return exists(select(literal(1)).select_from(item).where(condition))
+    if isinstance(leaf, Present) and leaf.path.sub is None:
+        return column.is_not(None)
+    return _any_element(leaf, any_item, lambda path: _document_value(value, path))
+
+
+def _any_element(
+    leaf: Leaf, any_: Callable[[Condition], Condition], value: Callable[[Path], ColumnElement[Any]]
+) -> Condition:
+    """Hold when one element does; `ne` and `eq null` also hold when no element has a value at all."""
+    match leaf:
+        case ElementMatch(_, inner):
+            return any_(_compile(inner, lambda term: _test(term, value(term.path))))
+        case Comparison(path, Operator.EQ, None):
+            return not_(any_(value(path).is_not(None)))
+        case Comparison(path, Operator.NE, compared) if compared is not None:
+            given = any_(and_(value(path).is_not(None), _test(leaf, value(path))))
+            return or_(given, not_(any_(value(path).is_not(None))))
+        case _:
+            return any_(_test(leaf, value(leaf.path)))
 
 
 def _document_value(item: ColumnElement[Any], path: Path) -> ColumnElement[Any]:
@@ -213,9 +229,19 @@ def _compare(attribute: Attribute, operator: Operator, value: Value, column: Col
         return column.is_(None) if operator is Operator.EQ else column.is_not(None)
     if isinstance(column.type, type(tables.employee.c.id.type)):
         return _compare_id(operator, str(value), column)
-    if isinstance(value, str) and not attribute.case_exact:
-        column, value = func.lower(column), value.lower()
+    if isinstance(value, str):
+        column, value = _comparable(attribute, operator, column, value)
     return _COMPARE[operator](column, value)
+
+
+def _comparable(attribute: Attribute, operator: Operator, column: ColumnElement[Any], value: str) -> tuple[Any, Any]:
+    """Fold both sides by one function where case does not matter; order them by code point, whatever the locale."""
+    given: ColumnElement[str] = literal(value)
+    if not attribute.case_exact:
+        column, given = func.lower(column), func.lower(given)
+    if operator in _ORDERING:
+        column = column.collate("C")
+    return column, given
 
 
 def _compare_id(operator: Operator, value: str, column: ColumnElement[Any]) -> Condition:
@@ -227,12 +253,13 @@ def _compare_id(operator: Operator, value: str, column: ColumnElement[Any]) -> C
         return false() if operator is Operator.EQ else true()
 
 
+_ORDERING = frozenset({Operator.GT, Operator.GE, Operator.LT, Operator.LE})
 _COMPARE: dict[Operator, Callable[[ColumnElement[Any], Any], Condition]] = {
     Operator.EQ: lambda column, value: column == value,
     Operator.NE: lambda column, value: column.is_distinct_from(value),
-    Operator.CO: lambda column, value: column.contains(value, autoescape=True),
-    Operator.SW: lambda column, value: column.startswith(value, autoescape=True),
-    Operator.EW: lambda column, value: column.endswith(value, autoescape=True),
+    Operator.CO: lambda column, value: func.strpos(column, value) > 0,
+    Operator.SW: func.starts_with,
+    Operator.EW: lambda column, value: func.right(column, func.length(value)) == value,
     Operator.GT: lambda column, value: column > value,
     Operator.GE: lambda column, value: column >= value,
     Operator.LT: lambda column, value: column < value,

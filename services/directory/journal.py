@@ -208,9 +208,9 @@ def prevent(connection: Connection, write: Write) -> bool:
     One that is not in the journal leaves its id there, so that an accept which is still on its way fails.
     """
     table = tables.operation
-    fields_ = {name: value for name, value in vars(write).items() if name not in {"request", "if_match"}}
     ghost = insert(table).values(
-        fields_, seq=0, shard=-1, position=0, state=State.CANCELLED.value, accepted_at=func.clock_timestamp()
+        {name: value for name, value in vars(write).items() if name not in {"request", "if_match"}}
+        | {"seq": 0, "shard": -1, "position": 0, "state": State.CANCELLED.value, "accepted_at": func.clock_timestamp()}
     )
     connection.execute(ghost.on_conflict_do_nothing())
     connection.execute(

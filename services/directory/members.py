@@ -3,10 +3,27 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, literal, select, union_all
+from sqlalchemy import (
+    ARRAY,
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Select,
+    Uuid,
+    all_,
+    and_,
+    any_,
+    bindparam,
+    delete,
+    func,
+    literal,
+    select,
+    union_all,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from services.directory import filtering, tables
@@ -17,6 +34,20 @@ from shared.scim.patch import Op, Operation
 
 NAMED_IDS = 5
 """Unknown member ids that an error names, at most."""
+
+
+_IDS = bindparam("ids", type_=ARRAY(Uuid))
+_NAMED = union_all(
+    select(
+        tables.employee.c.id,
+        literal(resource_types.USERS.name),
+        func.coalesce(tables.employee.c.display_name, tables.employee.c.user_name),
+    ).where(tables.employee.c.id == any_(_IDS)),
+    select(tables.role.c.id, literal(resource_types.GROUPS.name), tables.role.c.display_name).where(
+        tables.role.c.id == any_(_IDS)
+    ),
+)
+_JOIN = insert(tables.membership).on_conflict_do_nothing().returning(tables.membership.c.member_id)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +100,7 @@ def set_to(connection: Connection, role: Role, members: Sequence[dict[str, Any]]
     """Make these the only members. Raises InvalidValueError when one does not exist."""
     wanted = _ids(members)
     mine = tables.membership.c.role_id == role.id
-    removed = _remove(connection, and_(mine, tables.membership.c.member_id.not_in(wanted)) if wanted else mine)
+    removed = _remove(connection, and_(mine, tables.membership.c.member_id != all_(_array(wanted))) if wanted else mine)
     return Change(removed=removed).then(Change(added=_add(connection, role, wanted)))
 
 
@@ -88,18 +119,8 @@ def any_of(connection: Connection, role_id: UUID) -> bool:
 def named(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, Named]:
     """Return what employees and roles are called, deleted ones included."""
     wanted = list(ids)
-    if not wanted:
-        return {}
-    employee, role = tables.employee, tables.role
-    statement = union_all(
-        select(
-            employee.c.id,
-            literal(resource_types.USERS.name),
-            func.coalesce(employee.c.display_name, employee.c.user_name),
-        ).where(employee.c.id.in_(wanted)),
-        select(role.c.id, literal(resource_types.GROUPS.name), role.c.display_name).where(role.c.id.in_(wanted)),
-    )
-    return {row[0]: Named(resource_type=row[1], name=row[2]) for row in connection.execute(statement)}
+    found = connection.execute(_NAMED, {"ids": wanted}) if wanted else ()
+    return {row[0]: Named(resource_type=row[1], name=row[2]) for row in found}
 
 
 def _apply(connection: Connection, role: Role, operation: Operation) -> Change:
@@ -111,7 +132,9 @@ def _apply(connection: Connection, role: Role, operation: Operation) -> Change:
         case Op.REMOVE if operation.path.filter is not None:
             return Change(removed=_remove(connection, and_(mine, _condition(operation))))
         case Op.REMOVE if operation.value is not None:
-            return Change(removed=_remove(connection, and_(mine, tables.membership.c.member_id.in_(_known(given)))))
+            return Change(
+                removed=_remove(connection, and_(mine, tables.membership.c.member_id == any_(_array(_known(given)))))
+            )
         case Op.REMOVE:
             return Change(removed=_remove(connection, mine))
         case Op.REPLACE if operation.path.filter is not None:
@@ -132,7 +155,6 @@ def _add(connection: Connection, role: Role, ids: Sequence[UUID]) -> frozenset[U
     if not ids:
         return frozenset()
     types = _types(connection, role, ids)
-    statement = insert(tables.membership).on_conflict_do_nothing().returning(tables.membership.c.member_id)
     rows = [
         {
             "role_id": role.id,
@@ -143,7 +165,7 @@ def _add(connection: Connection, role: Role, ids: Sequence[UUID]) -> frozenset[U
         }
         for member_id in ids
     ]
-    return frozenset(connection.scalars(statement, rows))
+    return frozenset(connection.scalars(_JOIN, rows))
 
 
 def _remove(connection: Connection, condition: ColumnElement[bool]) -> frozenset[UUID]:
@@ -157,14 +179,22 @@ def _types(connection: Connection, role: Role, ids: Sequence[UUID]) -> dict[UUID
     for resource_type in (resource_types.USERS, resource_types.GROUPS):
         missing = [member_id for member_id in ids if member_id not in types and member_id != role.id]
         if missing:
-            table = tables.OF[resource_type.name]
-            living = select(table.c.id, literal(resource_type.name)).where(
-                table.c.tenant_id == role.tenant_id, table.c.id.in_(missing), table.c.deleted_at.is_(None)
-            )
-            statement = living.order_by(table.c.id).with_for_update(read=True, key_share=True)
-            types.update({row[0]: row[1] for row in connection.execute(statement)})
+            found = connection.scalars(_living(resource_type.name), {"ids": missing, "tenant": role.tenant_id})
+            types.update(dict.fromkeys(found, resource_type.name))
     _require_all(ids, types)
     return types
+
+
+@lru_cache
+def _living(resource_type: str) -> Select[Any]:
+    table = tables.OF[resource_type]
+    mine = (table.c.tenant_id == bindparam("tenant"), table.c.id == any_(_IDS), table.c.deleted_at.is_(None))
+    return select(table.c.id).where(*mine).order_by(table.c.id).with_for_update(read=True, key_share=True)
+
+
+def _array(members: list[UUID]) -> BindParameter[Any]:
+    """Return ids as one array parameter: a list of parameters would be a new statement for each length."""
+    return literal(members, ARRAY(Uuid))
 
 
 def _require_all(ids: Sequence[UUID], types: dict[UUID, str]) -> None:

@@ -1,12 +1,14 @@
 """Read and write the rows of employees and roles, under the lock of the row that is changed."""
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Select, bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.sql.dml import ReturningInsert
 
 from services.directory import columns, rows, tables
 from services.directory.rows import Resource, Row
@@ -16,13 +18,8 @@ from shared.scim.errors import NotFoundError, UniquenessError
 
 def lock(connection: Connection, resource_type: ResourceType, tenant_id: UUID, resource_id: UUID) -> Row:
     """Lock a resource's row until the transaction ends. Raises NotFoundError; a deleted one is not found."""
-    table = tables.OF[resource_type.name]
-    statement = (
-        select(table)
-        .where(table.c.id == resource_id, table.c.tenant_id == tenant_id, table.c.deleted_at.is_(None))
-        .with_for_update(key_share=True)
-    )
-    row = connection.execute(statement).mappings().one_or_none()
+    found = connection.execute(_lock(resource_type), {"resource_id": resource_id, "tenant": tenant_id})
+    row = found.mappings().one_or_none()
     if row is None:
         raise not_found(resource_type)
     return row
@@ -37,7 +34,6 @@ def create(
     now: datetime,
 ) -> Row:
     """Insert a resource at version 1. Raises UniquenessError when a unique value is in use."""
-    table = tables.OF[resource_type.name]
     values = {
         "id": resource_id,
         "tenant_id": tenant_id,
@@ -46,11 +42,9 @@ def create(
         "meta_last_modified": now,
         **rows.from_resource(resource_type, resource),
     }
-    statement = insert(table).values(values).on_conflict_do_nothing().returning(table)
-    row = connection.execute(statement).mappings().one_or_none()
-    if row is None:
+    if connection.execute(_insert(resource_type), values).one_or_none() is None:
         raise _in_use(resource_type)
-    return row
+    return values
 
 
 def change(connection: Connection, resource_type: ResourceType, row: Row, resource: Resource, now: datetime) -> Row:
@@ -80,6 +74,19 @@ def delete(connection: Connection, resource_type: ResourceType, row: Row, now: d
 def not_found(resource_type: ResourceType) -> NotFoundError:
     """Return the error for a resource that does not exist, was deleted, or is another tenant's."""
     return NotFoundError(f"There is no {resource_type.name} with this id")
+
+
+@lru_cache
+def _lock(resource_type: ResourceType) -> Select[Any]:
+    table = tables.OF[resource_type.name]
+    mine = (table.c.id == bindparam("resource_id"), table.c.tenant_id == bindparam("tenant"))
+    return select(table).where(*mine, table.c.deleted_at.is_(None)).with_for_update(key_share=True)
+
+
+@lru_cache
+def _insert(resource_type: ResourceType) -> ReturningInsert[Any]:
+    table = tables.OF[resource_type.name]
+    return insert(table).on_conflict_do_nothing().returning(table.c.id)
 
 
 def _execute_unique(connection: Connection, resource_type: ResourceType, statement: Any) -> None:

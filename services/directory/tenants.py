@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, insert, or_, select
+from sqlalchemy import Connection, false, insert, or_, select
 
 from services.directory import ids, tables
 
@@ -36,7 +36,8 @@ def create(connection: Connection, slug: str, domain: str | None) -> Tenant:
         raise TenantError(
             f"{domain!r} is not a domain: give a host name such as hr.example.com, without https:// and path"
         )
-    taken = or_(tables.tenant.c.slug == slug, tables.tenant.c.domain == domain)
+    same_domain = tables.tenant.c.domain == domain if domain is not None else false()
+    taken = or_(tables.tenant.c.slug == slug, same_domain)
     if connection.scalar(select(tables.tenant.c.id).where(taken)) is not None:
         raise TenantError(f"There is a tenant {slug!r} already, or one with this domain (see: muster tenant list)")
     statement = insert(tables.tenant).values(id=ids.new(), slug=slug, domain=domain).returning(tables.tenant)

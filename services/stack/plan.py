@@ -14,23 +14,30 @@ from shared.settings import Settings
 Argv = tuple[str, ...]
 Launch = Callable[[Path, Sink], Server]
 
+COMMANDS = {
+    "migrate": "services.directory.commands",
+    "gateway": "services.gateway.commands",
+    "worker": "services.worker.commands",
+    "beat": "services.worker.commands",
+    "flower": "services.worker.commands",
+}
+
 # In the order in which they start and stop: the database starts last, since it may have to be made, and stops last.
 SERVERS: Mapping[str, Launch] = {valkey.NAME: valkey.launch, postgres.NAME: postgres.launch}
 
 
 def muster(name: str) -> Argv:
-    """Return how to run one of our own commands."""
-    return (sys.executable, "-m", "services.cli", name)
+    """Return how to run one of our own commands: from its module, for the whole `muster` would load every service."""
+    return (sys.executable, "-c", f"from {COMMANDS[name]} import {name}; {name}()")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Programs:
-    """Programs by name: those that run to their end first, then those that stay."""
+    """Programs by name: those that run to their end, those that serve requests, and those that can start after."""
 
     first: Mapping[str, Argv] = field(default_factory=lambda: {"migrate": muster("migrate")})
-    then: Mapping[str, Argv] = field(
-        default_factory=lambda: {name: muster(name) for name in ("gateway", "worker", "beat", "flower")}
-    )
+    then: Mapping[str, Argv] = field(default_factory=lambda: {name: muster(name) for name in ("gateway", "worker")})
+    last: Mapping[str, Argv] = field(default_factory=lambda: {name: muster(name) for name in ("beat", "flower")})
 
 
 @dataclass(frozen=True, kw_only=True)

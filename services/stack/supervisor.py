@@ -1,6 +1,7 @@
 """Run a stack: start everything in order, watch it, and stop it in the order that loses nothing."""
 
 import http.client
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -63,16 +64,21 @@ class Stack:
         self._state = state.of(planned.settings)
         self._servers: list[Server] = []
         self._programs: list[Child] = []
+        self._watched: list[Child] = []
 
     def start(self) -> None:
         """Start everything, and return when the gateway takes requests."""
         state.write(self.data, self._state)
         self._start_servers()
-        for name, argv in self._plan.programs.first.items():
+        programs = self._plan.programs
+        for name, argv in programs.first.items():
             self._run(name, argv)
-        for name, argv in self._plan.programs.then.items():
-            self._programs.append(self._launch(name, argv))
-        self._until(self._gateway_is_ready, "gateway")
+        begin = time.monotonic()
+        for name, argv in programs.then.items():
+            self._watched.append(self._launch(name, argv))
+        self._until(self._gateway_is_ready, "gateway ready", begin)
+        for name, argv in programs.last.items():
+            self._watched.append(self._launch(name, argv))
 
     def wait(self) -> None:
         """Return when a stop is asked for; raise StackError when a process ends by itself."""
@@ -82,7 +88,7 @@ class Stack:
 
     def check(self) -> None:
         """Raise StackError when a process has ended by itself."""
-        for child in (*self._programs, *(server.child for server in self._servers)):
+        for child in self._watched:
             if child.has_exited():
                 raise StackError(child.ending())
 
@@ -98,22 +104,21 @@ class Stack:
         for name, launch in self._plan.servers.items():
             server = launch(self.data / name, self._sink)
             self._servers.append(server)
+            self._watched.append(server.child)
             self._record(server.child)
         for server in self._servers:
-            self._until(server.is_ready, server.child.program.name, begin)
+            self._until(server.is_ready, f"{server.child.program.name} ready", begin)
 
     def _run(self, name: str, argv: Argv) -> None:
         begin = time.monotonic()
         child = self._launch(name, argv)
-        try:
-            self._until(child.has_exited, name, begin)
-        finally:
-            children.stop([child], PROGRAM_STOP_SECONDS, self._sink)
+        self._until(child.has_exited, f"{name} done", begin, math.inf)
         if child.reap() != 0:
             raise StackError(child.ending())
 
     def _launch(self, name: str, argv: Argv) -> Child:
         child = Child(Program(name=name, argv=argv, environment=self._plan.environment), self._sink)
+        self._programs.append(child)
         self._record(child)
         return child
 
@@ -122,17 +127,17 @@ class Stack:
         self._state = replace(self._state, children={**self._state.children, child.program.name: mark})
         state.write(self.data, self._state)
 
-    def _until(self, condition: Callable[[], bool], name: str, begin: float | None = None) -> None:
+    def _until(self, condition: Callable[[], bool], what: str, begin: float, seconds: float = READY_SECONDS) -> None:
         """Wait for a condition and say so, unless a stop is asked for or something ends by itself meanwhile."""
-        begin = begin or time.monotonic()
         while not condition():
             if self._stopping():
                 raise StopRequestedError
             self.check()
-            if time.monotonic() - begin > READY_SECONDS:
-                raise StackError(f"{name} was not ready within {READY_SECONDS:.0f} s: see its lines above")
+            if time.monotonic() - begin > seconds:
+                raise StackError(f"no {what} within {seconds:.0f} s: see its lines above")
             time.sleep(children.PAUSE)
-        self._sink(NAME, f"{name} ready in {time.monotonic() - begin:.1f} s")
+        self.check()
+        self._sink(NAME, f"{what} in {time.monotonic() - begin:.1f} s")
 
     def _gateway_is_ready(self) -> bool:
         connection = http.client.HTTPConnection(*ports.split(self.settings.gateway_bind), timeout=1)

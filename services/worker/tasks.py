@@ -35,7 +35,18 @@ class Tasks:
 
     def register(self) -> None:
         """Make the tasks known to Celery under the names that `shared.queue` gives them."""
-        for name, task in ((queue.DRAIN, self.drain), (queue.SWEEP, self.sweep), (queue.MAINTAIN, self.maintain)):
+
+        # Celery makes methods of what it is given, so it is given plain functions.
+        def drain(shard: object = None) -> None:
+            self.drain(shard)
+
+        def sweep() -> None:
+            self.sweep()
+
+        def maintain() -> None:
+            self.maintain()
+
+        for name, task in ((queue.DRAIN, drain), (queue.SWEEP, sweep), (queue.MAINTAIN, maintain)):
             self.celery.task(task, name=name)
 
     def drain(self, shard: object) -> None:

@@ -1,6 +1,7 @@
 """Reads the literals of a filter, and gives them the type of the attribute that they are compared with."""
 
 import re
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from typing import TypeAlias
@@ -43,19 +44,7 @@ def typed(attribute: Attribute, literal: Literal, where: str) -> Value:
     """
     if literal is None:
         return None
-    match attribute.type:
-        case Type.BOOLEAN:
-            return _boolean(literal, where)
-        case Type.DECIMAL:
-            return _decimal(literal, where)
-        case Type.INTEGER:
-            return _integer(literal, where)
-        case Type.DATE_TIME:
-            return _date_time(literal, where)
-        case Type.STRING | Type.REFERENCE | Type.BINARY:
-            return _string(literal, where)
-        case Type.COMPLEX:
-            raise AssertionError("a complex attribute is compared by its sub-attributes")
+    return _TYPED[attribute.type](literal, where)
 
 
 def _boolean(literal: Literal, where: str) -> bool:
@@ -91,3 +80,15 @@ def _string(literal: Literal, where: str) -> str:
     if not values.is_text(literal):
         raise InvalidFilterError(f"{where} cannot be compared with NUL or half a surrogate pair")
     return literal
+
+
+# A complex attribute is not here: it is compared by its sub-attributes.
+_TYPED: dict[Type, Callable[[Literal, str], Value]] = {
+    Type.STRING: _string,
+    Type.REFERENCE: _string,
+    Type.BINARY: _string,
+    Type.BOOLEAN: _boolean,
+    Type.DECIMAL: _decimal,
+    Type.INTEGER: _integer,
+    Type.DATE_TIME: _date_time,
+}

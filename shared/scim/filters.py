@@ -115,6 +115,19 @@ def parse_element(text: str, path: Path) -> Filter:
     return _parse(text, partial(paths.sub_path, path))
 
 
+def size(filter_: Filter) -> int:
+    """Return how many comparisons a filter has, which is what it costs to evaluate it once."""
+    match filter_:
+        case And(terms) | Or(terms):
+            return sum(map(size, terms))
+        case Not(term):
+            return size(term)
+        case ElementMatch(_, inner):
+            return size(inner)
+        case Comparison() | Present():
+            return 1
+
+
 def _parse(text: str, resolve: Resolve) -> Filter:
     if len(text) > MAX_LENGTH:
         raise InvalidFilterError(f"The filter must not be longer than {MAX_LENGTH} characters")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from shared.scim import documents, elements, messages, value_paths, values
+from shared.scim import documents, elements, filters, messages, value_paths, values
 from shared.scim.attributes import VALUE, ResourceType, Stored
 from shared.scim.dialects import patches, tolerances, wrappings
 from shared.scim.dialects.tolerances import Used
@@ -26,6 +26,8 @@ from shared.scim.errors import (
 from shared.scim.paths import Path
 
 MAX_OPERATIONS = 1_000
+# Each comparison is made with every element; a body of a megabyte could ask for hours of them.
+MAX_COMPARISONS = 2_000
 
 
 class Op(StrEnum):
@@ -56,6 +58,7 @@ def parse(document: Any, resource_type: ResourceType, used: Used | None = None) 
             operations.extend(_parse(raw, resource_type, used))
         except SCIMError as error:
             raise type(error)(f"Operation {number}: {error.detail}") from error
+    _refuse_costly(operations)
     return tuple(operations)
 
 
@@ -80,6 +83,12 @@ def _raw_operations(message: Any) -> list[Any]:
     if len(operations) > MAX_OPERATIONS:
         raise PayloadTooLargeError(f"'Operations' takes at most {MAX_OPERATIONS} operations")
     return operations
+
+
+def _refuse_costly(operations: list[Operation]) -> None:
+    selections = (one.path.filter for one in operations if not is_row_operation(one))
+    if sum(filters.size(selection) for selection in selections if selection) > MAX_COMPARISONS:
+        raise PayloadTooLargeError(f"The filters of all operations take at most {MAX_COMPARISONS} comparisons")
 
 
 def _parse(raw: Any, resource_type: ResourceType, used: Used | None) -> Iterator[Operation]:

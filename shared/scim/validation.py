@@ -17,6 +17,7 @@ from shared.scim.attributes import PRIMARY, Attribute, ResourceType, Schema, Sto
 from shared.scim.dialects.tolerances import Used
 from shared.scim.errors import InvalidSyntaxError, InvalidValueError
 from shared.scim.paths import Path
+from shared.scim.schemas.common import SCHEMAS
 
 
 def resource(resource_type: ResourceType, document: Any, used: Used | None = None) -> dict[str, Any]:
@@ -59,10 +60,10 @@ def _check(path: Path, value: Any) -> None:
 
 def _require_schema(resource_type: ResourceType, document: Mapping[str, Any]) -> None:
     """The core schema must be named; URNs that are not known are no error, for Entra ID sends one with groups."""
-    listed = next((value for key, value in document.items() if key.lower() == "schemas"), None)
+    listed = next((value for key, value in document.items() if key.lower() == SCHEMAS.name), None)
     urns = [str(urn).lower() for urn in listed] if isinstance(listed, list) else []
     if resource_type.schema.id.lower() not in urns:
-        raise InvalidSyntaxError(f"'schemas' must list {resource_type.schema.id}")
+        raise InvalidSyntaxError(f"'{SCHEMAS.name}' must list {resource_type.schema.id}")
 
 
 def _by_schema(

@@ -19,7 +19,7 @@ from shared.scim.errors import InvalidValueError
 MAX_STRING = 8_192
 MAX_BINARY = 131_072
 MAX_INTEGER = 2**63
-MAX_ELEMENTS = 1_000
+MAX_ELEMENTS = 500
 # xsd:dateTime, which RFC 7643 section 2.3.5 asks for; Python's parser knows far more forms.
 DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?", re.ASCII)
 

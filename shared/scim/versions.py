@@ -3,7 +3,7 @@
 import re
 
 #     entity-tag = [ "W/" ] DQUOTE *etagc DQUOTE    ; clients also send the bare version
-ENTITY_TAG = re.compile(r'\s*(?:(?:[Ww]/)?"(?P<quoted>[^"]*)"|(?:[Ww]/)?(?P<bare>[^\s",]+))\s*(?:,|$)')
+ENTITY_TAG = re.compile(r'(?:^|,)\s*(?:(?:[Ww]/)?"(?P<quoted>[^"]*)"|(?:[Ww]/)?(?P<bare>[^\s",]+))\s*(?=,|$)')
 ANY = "*"
 
 

@@ -13,6 +13,9 @@ GROUP_URN = GROUPS.schema.id
 ENTERPRISE = USERS.extensions[0].id
 WORK = {"type": "work", "value": "work@example.com"}
 HOME = {"type": "home", "value": "home@example.com"}
+NAMED = {"name": {"givenName": "Ada", "familyName": "Lovelace"}}
+MAILS = {"emails": [WORK, HOME]}
+MANAGED = {ENTERPRISE: {"department": "Engines", "manager": {"value": "M-1"}}}
 
 
 def user(**attributes: Any) -> dict[str, Any]:

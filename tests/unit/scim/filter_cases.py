@@ -132,6 +132,7 @@ CASES: tuple[tuple[str, dict[str, Any], bool], ...] = (
     ('not (emails.type eq "work")', ADA, False),
     ('emails.type eq "work" and emails.value eq "ada@home.example"', ADA, True),
     ("emails.primary eq true", ADA, True),
+    ("emails.primary ne true", ADA, False),
     ('addresses.locality sw "w"', ADA, True),
     # A value path wants one element that passes as a whole.
     ('emails[type eq "work"]', ADA, True),

@@ -10,7 +10,9 @@ from tests.unit.scim.bodies import THINGS
 from tests.unit.scim.filter_cases import CASES
 
 
-@pytest.mark.parametrize(("text", "resource", "expected"), CASES, ids=[f"{text}: {case[0]}" for text, *case in CASES])
+@pytest.mark.parametrize(
+    ("text", "resource", "expected"), CASES, ids=[f"{text} of {user['userName']}" for text, user, _ in CASES]
+)
 def test_filters_mean_what_the_table_says(text: str, resource: dict[str, Any], *, expected: bool) -> None:
     assert matching.matches(filters.parse(text, USERS), resource) is expected
 

@@ -1,0 +1,83 @@
+"""What all tests share: a real PostgreSQL and Valkey, a migrated database, and the whole stack over HTTP.
+
+Servers are started once for a run, in a folder of their own. The network beyond loopback is closed by nothing but
+habit: every address here is a socket in that folder or a free port on 127.0.0.1.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from services.directory import database, migrating, tenants, tokens
+from services.stack import postgres, supervisor, valkey
+from shared import settings
+from shared.settings import Settings
+from tests.factories import Client, Tenant
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment without the settings of whoever runs the tests."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(settings.PREFIX)}
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A PostgreSQL and a Valkey for tests that call the directory and the queue themselves."""
+    folder: Path = tmp_path_factory.mktemp("servers")
+    with postgres.start(folder / "postgres") as database_server, valkey.start(folder / "valkey") as broker:
+        yield Settings(database_url=database_server.url, broker_url=broker.url, shards=4)
+
+
+@pytest.fixture(scope="session")
+def engine(servers: Settings) -> Iterator[Engine]:
+    """A pool of connections to a migrated database."""
+    pool = database.connect(servers.database_url, process="test", pool_size=20)
+    migrating.upgrade(pool, servers)
+    yield pool
+    pool.dispose()
+
+
+@pytest.fixture
+def tenant(engine: Engine, request: pytest.FixtureRequest) -> Tenant:
+    """A tenant of the test's own, with a token."""
+    return _tenant(engine)
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Everything that `muster up` starts, on free ports."""
+    environ = _environment() | {"MUSTER_SWEEP_SECONDS": "1", "MUSTER_LOG_LEVEL": "INFO"}
+    data = tmp_path_factory.mktemp("stack")
+    with supervisor.running(data, gateway_port=0, flower_port=0, environ=environ) as running:
+        yield running.settings
+
+
+@pytest.fixture(scope="session")
+def stack_engine(stack: Settings) -> Iterator[Engine]:
+    """A pool of connections to the stack's database."""
+    pool = database.connect(stack.database_url, process="test")
+    yield pool
+    pool.dispose()
+
+
+@pytest.fixture
+def client(stack: Settings, stack_engine: Engine) -> Iterator[Client]:
+    """An HTTP client with a token of a tenant of the test's own."""
+    own = _tenant(stack_engine)
+    with Client(stack.public_url, own) as http:
+        yield http
+
+
+_numbers = iter(range(1, 1_000_000))
+
+
+def _tenant(pool: Engine) -> Tenant:
+    with database.transaction(pool) as connection:
+        made = tenants.create(connection, f"t{next(_numbers)}", None)
+        secret = tokens.create(connection, made.id, "test")
+        principal = tokens.authenticate(connection, secret)
+    assert principal is not None
+    return Tenant(principal=principal, secret=secret)

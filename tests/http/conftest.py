@@ -1,0 +1,26 @@
+"""What only tests over HTTP need."""
+
+import pytest
+from sqlalchemy import Engine, text
+
+from services.directory import database
+
+
+class Journal:
+    """Everything that the journal and the history hold, as text, read anew at each look."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def __contains__(self, needle: str) -> bool:
+        query = text(
+            "SELECT EXISTS (SELECT FROM operation o WHERE o::text LIKE :x UNION SELECT FROM history h WHERE h::text LIKE :x)"
+        )
+        with database.transaction(self._engine) as connection:
+            return connection.scalar(query, {"x": f"%{needle}%"}) is True
+
+
+@pytest.fixture
+def stack_operations(stack_engine: Engine) -> Journal:
+    """What the journal holds."""
+    return Journal(stack_engine)

@@ -1,0 +1,185 @@
+"""Users over HTTP, through gateway, journal, worker and directory."""
+
+import uuid
+
+from shared.scim.schemas import enterprise
+from tests.factories import Client, employee, patch, person, replace
+from tests.http.conftest import Journal
+
+
+def test_a_created_user_is_returned_with_its_location_and_version(client: Client) -> None:
+    response = client.post("/Users", json=person(userName="ada@example.com", externalId="E1"))
+
+    created = response.json()
+    assert response.status_code == 201
+    assert response.headers["Content-Type"] == "application/scim+json"
+    assert response.headers["Location"] == created["meta"]["location"] == f"{client.base_url}Users/{created['id']}"
+    assert response.headers["ETag"] == created["meta"]["version"] == 'W/"1"'
+    assert (created["userName"], created["externalId"], created["active"]) == ("ada@example.com", "E1", True)
+
+
+def test_a_user_is_read_back_as_it_was_answered(client: Client) -> None:
+    created = client.create_user(**employee(name={"givenName": "Ada"}, emails=[{"type": "work", "value": "a@b.c"}]))
+
+    read = client.get(f"/Users/{created['id']}")
+
+    assert read.json() == created
+
+
+def test_user_names_are_unique_whatever_their_case(client: Client) -> None:
+    client.create_user(userName="ada@example.com")
+
+    response = client.post("/Users", json=person(userName="ADA@example.com"))
+
+    assert response.status_code == 409
+    assert response.json()["scimType"] == "uniqueness"
+    assert response.json()["status"] == "409"
+
+
+def test_a_user_name_cannot_be_changed_to_a_taken_one(client: Client) -> None:
+    client.create_user(userName="ada@example.com")
+    other = client.create_user()
+
+    response = client.patch(f"/Users/{other['id']}", json=patch(replace("userName", "Ada@Example.com")))
+
+    assert (response.status_code, response.json()["scimType"]) == (409, "uniqueness")
+    assert client.get(f"/Users/{other['id']}").json() == other
+
+
+def test_put_replaces_everything_and_keeps_the_id(client: Client) -> None:
+    created = client.create_user(title="Clerk", nickName="Addie")
+
+    response = client.put(f"/Users/{created['id']}", json=person(userName=created["userName"], title="Head"))
+
+    replaced = response.json()
+    assert response.status_code == 200
+    assert (replaced["id"], replaced["title"], replaced["meta"]["version"]) == (created["id"], "Head", 'W/"2"')
+    assert "nickName" not in replaced
+
+
+def test_put_without_active_does_not_enable_a_disabled_user(client: Client) -> None:
+    created = client.create_user(active=False)
+
+    replaced = client.put(f"/Users/{created['id']}", json=person(userName=created["userName"])).json()
+
+    assert replaced["active"] is False
+
+
+def test_put_never_creates(client: Client) -> None:
+    response = client.put(f"/Users/{uuid.uuid4()}", json=person())
+
+    assert response.status_code == 404
+
+
+def test_a_deleted_user_is_gone_and_its_name_is_free(client: Client) -> None:
+    created = client.create_user(userName="leaver@example.com")
+
+    deleted = client.delete(f"/Users/{created['id']}")
+
+    assert (deleted.status_code, deleted.content) == (204, b"")
+    assert client.get(f"/Users/{created['id']}").status_code == 404
+    assert client.delete(f"/Users/{created['id']}").status_code == 404
+    assert client.patch(f"/Users/{created['id']}", json=patch(replace("title", "x"))).status_code == 404
+    assert client.get("/Users", params={"filter": 'userName eq "leaver@example.com"'}).json()["totalResults"] == 0
+    assert client.create_user(userName="leaver@example.com")["id"] != created["id"]
+
+
+def test_a_disabled_user_is_still_found(client: Client) -> None:
+    created = client.create_user(userName="off@example.com")
+    client.patch(f"/Users/{created['id']}", json=patch(replace("active", "False")))
+
+    found = client.get("/Users", params={"filter": 'userName eq "OFF@example.com"'}).json()
+
+    assert [user["active"] for user in found["Resources"]] == [False]
+
+
+def test_what_matches_nothing_is_an_empty_list(client: Client) -> None:
+    response = client.get("/Users", params={"filter": f'userName eq "{uuid.uuid4()}"'})
+
+    assert response.status_code == 200
+    assert (response.json()["totalResults"], response.json()["Resources"]) == (0, [])
+
+
+def test_pages_cover_all_users_once_and_in_a_stable_order(client: Client) -> None:
+    created = [client.create_user()["id"] for _ in range(7)]
+
+    pages = [client.get("/Users", params={"startIndex": start, "count": 3}).json() for start in (1, 4, 7)]
+
+    assert [page["itemsPerPage"] for page in pages] == [3, 3, 1]
+    assert {page["totalResults"] for page in pages} == {7}
+    assert [user["id"] for page in pages for user in page["Resources"]] == created
+
+
+def test_count_zero_only_counts_and_nonsense_is_corrected(client: Client) -> None:
+    client.create_user()
+
+    none = client.get("/Users", params={"count": 0}).json()
+    negative = client.get("/Users", params={"count": -5, "startIndex": -3}).json()
+
+    assert (none["totalResults"], none["Resources"]) == (1, [])
+    assert (negative["totalResults"], negative["Resources"], negative["startIndex"]) == (1, [], 1)
+
+
+def test_attributes_limit_every_answer(client: Client) -> None:
+    created = client.post("/Users", params={"attributes": "userName"}, json=person(title="x")).json()
+    changed = client.patch(
+        f"/Users/{created['id']}", params={"excludedAttributes": "userName"}, json=patch(replace("title", "y"))
+    ).json()
+    listed = client.get("/Users", params={"attributes": "title"}).json()["Resources"][0]
+
+    assert set(created) == {"schemas", "id", "userName"}
+    assert "userName" not in changed
+    assert (listed["title"], "userName" in listed) == ("y", False)
+
+
+def test_the_manager_is_shown_with_name_and_location(client: Client) -> None:
+    boss = client.create_user(displayName="The Boss")
+    created = client.create_user()
+    path = f"{enterprise.URN}:manager"
+
+    changed = client.patch(f"/Users/{created['id']}", json=patch(replace(path, boss["id"]))).json()
+
+    assert changed[enterprise.URN]["manager"] == {
+        "value": boss["id"],
+        "$ref": boss["meta"]["location"],
+        "displayName": "The Boss",
+    }
+    query = f'id eq "{created["id"]}" and manager eq "{boss["id"]}"'
+    assert client.get("/Users", params={"filter": query, "attributes": "id"}).json()["totalResults"] == 1
+
+
+def test_an_unchanged_resource_is_not_sent_again(client: Client) -> None:
+    created = client.create_user()
+
+    response = client.get(f"/Users/{created['id']}", headers={"If-None-Match": created["meta"]["version"]})
+
+    assert (response.status_code, response.content) == (304, b"")
+
+
+def test_a_write_for_another_version_is_refused(client: Client) -> None:
+    created = client.create_user()
+    url, body = f"/Users/{created['id']}", patch(replace("title", "x"))
+
+    refused = client.patch(url, json=body, headers={"If-Match": 'W/"9"'})
+    accepted = client.patch(url, json=body, headers={"If-Match": 'W/"1"'})
+
+    assert (refused.status_code, accepted.status_code) == (412, 200)
+
+
+def test_a_password_is_accepted_and_found_nowhere(client: Client, stack_operations: Journal) -> None:
+    created = client.create_user(password="correct horse battery")
+    changed = client.patch(f"/Users/{created['id']}", json=patch(replace("password", "staple hinge lamp")))
+
+    assert changed.status_code == 200
+    assert "password" not in created
+    assert "password" not in changed.json()
+    assert "battery" not in stack_operations
+    assert "hinge" not in stack_operations
+
+
+def test_what_the_server_decides_is_ignored_in_a_create(client: Client) -> None:
+    created = client.create_user(id="mine", meta={"created": "1999-01-01T00:00:00Z"}, groups=[{"value": "x"}])
+
+    assert created["id"] != "mine"
+    assert not created["meta"]["created"].startswith("1999")
+    assert "groups" not in created

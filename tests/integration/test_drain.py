@@ -1,0 +1,249 @@
+"""Draining: one effect for each operation, whatever fails, and an end for what always fails."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Engine, delete, func, select, text, update
+
+from services.directory import database, history, ids, journal, tables
+from services.directory.drain import Drainer
+from services.directory.journal import Write
+from shared.outcomes import Outcome, Reply
+from tests.factories import Tenant, patch, person, replace, role, write
+
+MAX_STARTS = 3
+
+
+class Announced:
+    """Collects what is announced."""
+
+    def __init__(self) -> None:
+        self.replies: list[Reply] = []
+
+    def __call__(self, replies: Sequence[Reply]) -> None:
+        self.replies += replies
+
+    def of(self, each: Write) -> Outcome:
+        [outcome] = [r.outcome for r in self.replies if r.outcome.operation_id == each.id]
+        return outcome
+
+
+@pytest.fixture
+def announced() -> Announced:
+    return Announced()
+
+
+@pytest.fixture
+def drainer(engine: Engine, announced: Announced) -> Iterator[Drainer]:
+    with database.transaction(engine) as connection:
+        connection.execute(
+            update(tables.operation).where(tables.operation.c.state == "pending").values(state="cancelled")
+        )
+        connection.execute(delete(tables.shard))
+    yield Drainer(engine=engine, announce=announced, max_starts=MAX_STARTS)
+
+
+def accept(engine: Engine, *writes: Write) -> None:
+    with database.transaction(engine) as connection:
+        journal.accept(connection, writes, shards=1)
+
+
+def row(engine: Engine, operation_id: UUID) -> Any:
+    with database.transaction(engine) as connection:
+        return connection.execute(select(tables.operation).where(tables.operation.c.id == operation_id)).one()
+
+
+def make_due(engine: Engine) -> None:
+    """Let what waits for its next start be due now."""
+    with database.transaction(engine) as connection:
+        connection.execute(update(tables.operation).values(not_before=None))
+
+
+def test_a_lane_is_applied_in_its_order(engine: Engine, tenant: Tenant, drainer: Drainer, announced: Announced) -> None:
+    lane = ids.new()
+    accept(engine, write(tenant, lane=lane))
+    titles = [write(tenant, "PATCH", patch(replace("title", f"title {n}")), lane=lane) for n in range(5)]
+    accept(engine, *titles)
+
+    drainer.drain(0)
+
+    versions = [announced.of(each).resource["meta"]["version"] for each in titles]  # type: ignore[index]
+    assert versions == ['W/"2"', 'W/"3"', 'W/"4"', 'W/"5"', 'W/"6"']
+
+
+def test_more_than_a_batch_is_drained_at_once(engine: Engine, tenant: Tenant, drainer: Drainer) -> None:
+    accept(engine, *(write(tenant) for _ in range(journal.BATCH * 2 + 1)))
+
+    assert drainer.drain(0) == journal.BATCH * 2 + 1
+
+
+def test_two_drains_at_once_apply_everything_once(engine: Engine, tenant: Tenant, drainer: Drainer) -> None:
+    writes = [write(tenant) for _ in range(60)]
+    accept(engine, *writes)
+
+    with ThreadPoolExecutor(6) as pool:
+        settled = sum(pool.map(lambda _: drainer.drain(0), range(6)))
+
+    assert settled == 60
+    with database.transaction(engine) as connection:
+        lanes = [each.lane for each in writes]
+        versions = connection.scalars(select(tables.employee.c.version).where(tables.employee.c.id.in_(lanes))).all()
+    assert list(versions) == [1] * 60
+
+
+def test_a_refusal_is_an_outcome_and_changes_nothing(
+    engine: Engine, tenant: Tenant, drainer: Drainer, announced: Announced
+) -> None:
+    first, second = write(tenant, request=person(userName="twin")), write(tenant, request=person(userName="TWIN"))
+    accept(engine, first, second)
+
+    drainer.drain(0)
+
+    assert announced.of(first).status == 201
+    assert (announced.of(second).status, announced.of(second).scim_type) == (409, "uniqueness")
+    with database.transaction(engine) as connection:
+        assert connection.scalar(select(func.count()).select_from(tables.history).where(_of(second))) == 0
+
+
+def test_a_group_with_an_unknown_member_leaves_nothing_behind(
+    engine: Engine, tenant: Tenant, drainer: Drainer, announced: Announced
+) -> None:
+    known = write(tenant)
+    group = write(
+        tenant,
+        resource_type="Group",
+        request=role(members=[{"value": str(known.lane)}, {"value": str(ids.new())}]),
+    )
+    accept(engine, known, group)
+
+    drainer.drain(0)
+
+    assert (announced.of(group).status, announced.of(group).scim_type) == (400, "invalidValue")
+    with database.transaction(engine) as connection:
+        assert connection.scalar(select(tables.role.c.id).where(tables.role.c.id == group.lane)) is None
+
+
+def test_a_poison_operation_is_dead_in_the_end_and_its_lane_goes_on(
+    engine: Engine, tenant: Tenant, drainer: Drainer, announced: Announced
+) -> None:
+    healthy, lane = write(tenant), ids.new()
+    accept(engine, write(tenant, lane=lane), healthy)
+    poison = write(tenant, "POISON", lane=lane)
+    after = write(tenant, "PATCH", patch(replace("title", "after")), lane=lane)
+    accept(engine, poison, after)
+
+    for _ in range(MAX_STARTS):
+        make_due(engine)
+        drainer.drain(0)
+    make_due(engine)
+    drainer.drain(0)
+
+    assert announced.of(healthy).status == 201
+    assert row(engine, poison.id).state == "dead"
+    assert announced.of(poison).status == 500
+    assert announced.of(after).resource["title"] == "after"  # type: ignore[index]
+
+
+def test_a_failing_operation_does_not_take_its_batch_with_it(
+    engine: Engine, tenant: Tenant, drainer: Drainer, announced: Announced
+) -> None:
+    lane = ids.new()
+    accept(engine, write(tenant, lane=lane))
+    others = [write(tenant) for _ in range(5)]
+    accept(engine, write(tenant, "POISON", lane=lane), *others)
+
+    drainer.drain(0)
+
+    assert [announced.of(each).status for each in others] == [201] * 5
+
+
+def test_a_run_that_did_not_end_is_counted_as_a_start(
+    engine: Engine, tenant: Tenant, drainer: Drainer, announced: Announced
+) -> None:
+    crashed = write(tenant)
+    accept(engine, crashed)
+    with database.transaction(engine) as connection:
+        connection.execute(text("INSERT INTO shard VALUES (0, :ids)"), {"ids": [crashed.id]})
+
+    drainer.drain(0)
+
+    assert announced.of(crashed).status == 201
+    assert row(engine, crashed.id).starts == 2
+
+
+def test_an_operation_that_always_kills_its_worker_is_dead_in_the_end(
+    engine: Engine, tenant: Tenant, drainer: Drainer, announced: Announced
+) -> None:
+    killer, healthy = write(tenant), write(tenant)
+    accept(engine, killer, healthy)
+
+    for _ in range(MAX_STARTS):
+        with database.transaction(engine) as connection:
+            connection.execute(
+                text("INSERT INTO shard VALUES (0, :ids) ON CONFLICT (id) DO UPDATE SET running = excluded.running"),
+                {"ids": [killer.id]},
+            )
+        drainer._recover(0, [killer.id])
+
+    drainer.drain(0)
+
+    assert row(engine, killer.id).state == "dead"
+    assert announced.of(killer).status == 500
+    assert announced.of(healthy).status == 201
+
+
+def test_history_tells_what_changed_and_in_which_operation(engine: Engine, tenant: Tenant, drainer: Drainer) -> None:
+    lane = ids.new()
+    accept(engine, write(tenant, lane=lane, request=person(title="Clerk")))
+    change = write(tenant, "PATCH", patch(replace("title", "Head Clerk")), lane=lane, request_id="request-7")
+    accept(engine, change)
+
+    drainer.drain(0)
+
+    with database.transaction(engine) as connection:
+        entry = connection.execute(select(tables.history).where(_of(change))).one()
+    assert entry.kind == history.Kind.CHANGED
+    assert entry.changes == [{"attribute": "title", "from": "Clerk", "to": "Head Clerk"}]
+    assert (entry.resource_id, entry.request_id, entry.token_id) == (lane, "request-7", tenant.principal.token_id)
+
+
+def test_a_write_that_changes_nothing_keeps_the_version_and_leaves_no_history(
+    engine: Engine, tenant: Tenant, drainer: Drainer, announced: Announced
+) -> None:
+    lane = ids.new()
+    same = write(tenant, "PATCH", patch(replace("title", "Clerk")), lane=lane)
+    accept(engine, write(tenant, lane=lane, request=person(title="Clerk")))
+    accept(engine, same)
+
+    drainer.drain(0)
+
+    assert announced.of(same).resource["meta"]["version"] == 'W/"1"'  # type: ignore[index]
+    with database.transaction(engine) as connection:
+        assert connection.scalar(select(func.count()).select_from(tables.history).where(_of(same))) == 0
+
+
+def test_joining_a_role_is_told_in_both_histories(engine: Engine, tenant: Tenant, drainer: Drainer) -> None:
+    member, group = write(tenant), write(tenant, resource_type="Group", request=role(displayName="Night Patrol"))
+    accept(engine, member, group)
+    add = {"op": "add", "path": "members", "value": [{"value": str(member.lane)}]}
+    joined = write(tenant, "PATCH", patch(add), lane=group.lane, resource_type="Group")
+    accept(engine, joined)
+
+    drainer.drain(0)
+
+    with database.transaction(engine) as connection:
+        entries = connection.execute(select(tables.history).where(_of(joined))).all()
+    told = {entry.resource_id: entry.changes[0] for entry in entries}
+    assert told[group.lane]["added"][0]["value"] == str(member.lane)
+    assert told[member.lane] == {
+        "attribute": "groups",
+        "added": [{"value": str(group.lane), "display": "Night Patrol"}],
+        "removed": [],
+    }
+
+
+def _of(each: Write) -> Any:
+    return tables.history.c.operation_id == each.id

@@ -1,0 +1,83 @@
+"""What the server says of itself is complete, derived from the registry, and true."""
+
+from typing import Any
+
+import pytest
+
+from shared.scim import discovery
+from shared.scim.attributes import Attribute, ResourceType
+from shared.scim.resource_types import ALL, GROUPS, USERS
+from tests.unit.scim.bodies import ENTERPRISE, GROUP_URN, USER_URN
+
+BASE = "https://muster.example/rest/scim/v2"
+
+
+@pytest.mark.parametrize("resource_type", ALL, ids=lambda resource_type: resource_type.name)
+def test_a_schema_shows_every_attribute_with_every_characteristic(resource_type: ResourceType) -> None:
+    for schema in resource_type.schemas:
+        document = discovery.schema_document(schema, BASE)
+
+        assert document["id"] == schema.id
+        assert document["meta"] == {"resourceType": "Schema", "location": f"{BASE}/Schemas/{schema.id}"}
+        _assert_shown(document["attributes"], schema.attributes)
+
+
+def _assert_shown(shown: list[dict[str, Any]], attributes: tuple[Attribute, ...]) -> None:
+    assert [one["name"] for one in shown] == [attribute.name for attribute in attributes]
+    for one, attribute in zip(shown, attributes, strict=True):
+        assert one["type"] == attribute.type
+        assert one["multiValued"] is attribute.multi_valued
+        assert one["required"] is attribute.required
+        assert one["caseExact"] is attribute.case_exact
+        assert one["mutability"] == attribute.mutability
+        assert one["returned"] == attribute.returned
+        assert one["uniqueness"] == attribute.uniqueness
+        assert one["description"]
+        assert tuple(one.get("canonicalValues", ())) == attribute.canonical_values
+        assert tuple(one.get("referenceTypes", ())) == attribute.reference_types
+        _assert_shown(one.get("subAttributes", []), attribute.sub_attributes)
+
+
+@pytest.mark.parametrize("resource_type", ALL, ids=lambda resource_type: resource_type.name)
+def test_external_id_is_shown_inside_every_core_schema(resource_type: ResourceType) -> None:
+    document = discovery.schema_document(resource_type.schema, BASE)
+
+    assert "externalId" in [attribute["name"] for attribute in document["attributes"]]
+
+
+def test_a_resource_type_names_its_extensions() -> None:
+    assert discovery.resource_type_document(USERS, BASE) == {
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ResourceType"],
+        "id": "User",
+        "name": "User",
+        "endpoint": "/Users",
+        "description": "Employees",
+        "schema": USER_URN,
+        "schemaExtensions": [{"schema": ENTERPRISE, "required": False}],
+        "meta": {"resourceType": "ResourceType", "location": f"{BASE}/ResourceTypes/User"},
+    }
+
+
+def test_a_resource_type_without_extensions_names_none() -> None:
+    document = discovery.resource_type_document(GROUPS, BASE)
+
+    assert document["schema"] == GROUP_URN
+    assert "schemaExtensions" not in document
+
+
+def test_the_configuration_says_what_is_supported() -> None:
+    document = discovery.service_provider_config(BASE, max_results=200)
+
+    supported = {key: value["supported"] for key, value in document.items() if "supported" in value}
+    assert supported == {
+        "patch": True,
+        "bulk": False,
+        "filter": True,
+        "changePassword": False,
+        "sort": False,
+        "etag": True,
+    }
+    assert document["filter"]["maxResults"] == 200
+    assert document["pagination"]["cursor"] is False
+    assert document["pagination"]["index"] is True
+    assert [scheme["type"] for scheme in document["authenticationSchemes"]] == ["oauthbearertoken"]

@@ -1,0 +1,136 @@
+"""An answer shows what it always shows, what it shows by default, and what was asked for."""
+
+from typing import Any
+
+import pytest
+
+from shared.scim import paths, projection
+from shared.scim.errors import InvalidValueError
+from shared.scim.resource_types import GROUPS, USERS
+from tests.unit.scim.bodies import ENTERPRISE, THINGS, USER_URN
+
+USER: dict[str, Any] = {
+    "schemas": [USER_URN, ENTERPRISE],
+    "id": "1",
+    "userName": "ada",
+    "name": {"givenName": "Ada", "familyName": "Lovelace"},
+    "emails": [{"value": "a", "type": "work"}, {"type": "home"}],
+    ENTERPRISE: {"department": "d", "manager": {"value": "M", "displayName": "Boss"}},
+    "meta": {"resourceType": "User", "version": 'W/"1"'},
+    "password": "never",
+}
+ALWAYS = {"schemas": USER["schemas"], "id": "1"}
+DEFAULT = {key: value for key, value in USER.items() if key != "password"}
+
+
+def without(*names: str) -> dict[str, Any]:
+    return {key: value for key, value in DEFAULT.items() if key not in names}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        (None, DEFAULT),
+        ("", DEFAULT),
+        ("userName", {**ALWAYS, "userName": "ada"}),
+        ("USERNAME, id", {**ALWAYS, "userName": "ada"}),
+        (f"{USER_URN}:userName", {**ALWAYS, "userName": "ada"}),
+        ("name.givenName", {**ALWAYS, "name": {"givenName": "Ada"}}),
+        ("name.givenName,name", {**ALWAYS, "name": USER["name"]}),
+        ("name.middleName", ALWAYS),
+        ("emails.value", {**ALWAYS, "emails": [{"value": "a"}]}),
+        ("emails.display", ALWAYS),
+        ("meta.version", {**ALWAYS, "meta": {"version": 'W/"1"'}}),
+        (ENTERPRISE, {**ALWAYS, ENTERPRISE: USER[ENTERPRISE]}),
+        (f"{ENTERPRISE}:department", {**ALWAYS, ENTERPRISE: {"department": "d"}}),
+        (f"{ENTERPRISE}:manager.value", {**ALWAYS, ENTERPRISE: {"manager": {"value": "M"}}}),
+        ("manager", {**ALWAYS, ENTERPRISE: {"manager": USER[ENTERPRISE]["manager"]}}),
+        (f"{ENTERPRISE}:division", ALWAYS),
+        ("password", ALWAYS),
+        ("unknown", ALWAYS),
+        ("userName,unknown,,", {**ALWAYS, "userName": "ada"}),
+    ],
+)
+def test_attributes_names_what_is_shown(attributes: str | None, expected: dict[str, Any]) -> None:
+    chosen = projection.parse(attributes, None, USERS)
+
+    assert projection.apply(chosen, USER, USERS) == expected
+
+
+@pytest.mark.parametrize(
+    ("excluded", "expected"),
+    [
+        ("", DEFAULT),
+        ("emails", without("emails")),
+        ("id,schemas", DEFAULT),
+        ("meta,NAME", without("meta", "name")),
+        ("name.givenName", {**DEFAULT, "name": {"familyName": "Lovelace"}}),
+        ("name.givenName,name.familyName", without("name")),
+        ("emails.type", {**DEFAULT, "emails": [{"value": "a"}]}),
+        ("emails.type,emails.value", without("emails")),
+        (ENTERPRISE, without(ENTERPRISE)),
+        ("manager", {**DEFAULT, ENTERPRISE: {"department": "d"}}),
+        ("unknown", DEFAULT),
+    ],
+)
+def test_excluded_attributes_names_what_is_not_shown(excluded: str, expected: dict[str, Any]) -> None:
+    chosen = projection.parse(None, excluded, USERS)
+
+    assert projection.apply(chosen, USER, USERS) == expected
+
+
+def test_the_two_parameters_exclude_each_other() -> None:
+    with pytest.raises(InvalidValueError):
+        projection.parse("userName", "emails", USERS)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "excluded", "expected"),
+    [
+        (None, None, True),
+        (None, "members", False),
+        (None, "members.display", True),
+        ("members", None, True),
+        ("members.value", None, True),
+        ("displayName", None, False),
+    ],
+)
+def test_the_directory_is_told_whether_members_are_wanted(
+    attributes: str | None, excluded: str | None, *, expected: bool
+) -> None:
+    members = paths.reference("members", GROUPS).attribute
+
+    assert projection.wants(projection.parse(attributes, excluded, GROUPS), members) is expected
+
+
+def test_what_no_schema_knows_is_not_shown() -> None:
+    shown = projection.apply(projection.Projection(), {"id": "1", "unknown": 1, ENTERPRISE: {"unknown": 1}}, USERS)
+
+    assert shown == {"id": "1"}
+
+
+THING = {"id": "1", "count": 7, "hint": "h", "maker": {"name": "n", "town": "t", "secret": "s", "note": "x"}}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "excluded", "expected"),
+    [
+        (None, None, {"id": "1", "count": 7, "maker": {"name": "n", "town": "t"}}),
+        (None, "maker,maker.name,count", {"id": "1", "maker": {"name": "n", "town": "t"}}),
+        ("hint", None, {"id": "1", "hint": "h", "maker": {"name": "n", "town": "t"}}),
+        ("maker.note", None, {"id": "1", "maker": {"name": "n", "town": "t", "note": "x"}}),
+        ("maker.secret,count", None, {"id": "1", "count": 7, "maker": {"name": "n", "town": "t"}}),
+    ],
+)
+def test_the_characteristic_returned_is_kept(
+    attributes: str | None, excluded: str | None, expected: dict[str, Any]
+) -> None:
+    chosen = projection.parse(attributes, excluded, THINGS)
+
+    assert projection.apply(chosen, THING, THINGS) == expected
+
+
+def test_the_resource_is_left_as_it_was() -> None:
+    projection.apply(projection.parse("name.givenName", None, USERS), USER, USERS)
+
+    assert USER["name"] == {"givenName": "Ada", "familyName": "Lovelace"}
