@@ -2,12 +2,56 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+STAMP := .venv/.ready
+GATEWAY_PORT ?= 8080
+FLOWER_PORT ?= 5555
 .DEFAULT_GOAL := help
-.PHONY: help demo test check up setup lock format clean
+.PHONY: help demo test check up setup lock format bench compose clean
 
-lock: ## Write requirements/*.txt anew from pyproject.toml
-	$(BIN)/python -m pip install -q uv
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
-	  --group build pyproject.toml -o requirements/runtime.txt
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
-	  --extra local --group dev --group build pyproject.toml -o requirements/dev.txt
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Install everything into .venv
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else "Muster needs Python 3.11, 3.12 or 3.13: make PYTHON=/path/to/python3.13")'
+	$(PYTHON) -m venv .venv
+	$(PIP) install --quiet --require-hashes --requirement requirements/dev.txt
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup ## Provision a made-up company as Entra does, and keep serving until Ctrl-C (EXIT=1: stop then)
+	@$(BIN)/muster demo --gateway-port $(GATEWAY_PORT) --flower-port $(FLOWER_PORT) $(if $(EXIT),--exit)
+
+up: setup ## Run everything on this machine until Ctrl-C
+	@$(BIN)/muster up --gateway-port $(GATEWAY_PORT) --flower-port $(FLOWER_PORT)
+
+test: check ## Lint, types, import contracts, and all tests
+	$(BIN)/pytest $(ARGS)
+
+check: setup ## Lint, types and import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## Format the code, and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup ## Measure the whole path, and write bench/results.md
+	$(BIN)/python -m bench.path
+
+compose: setup ## Build the image, run the composed stack, provision it, and take it down (needs docker)
+	tests/compose/check-compose
+
+lock: setup ## Write requirements/*.txt anew from pyproject.toml
+	$(PIP) install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	  --no-header --group build pyproject.toml --output-file requirements/runtime.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	  --no-header --extra local --group dev --group build pyproject.toml --output-file requirements/dev.txt
+
+clean: ## Remove what was set up and measured here, data included
+	rm -rf .venv .muster .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -2,6 +2,7 @@
 
 import click
 
+from services.demo import demo
 from services.directory import commands as directory
 from services.gateway import commands as gateway
 from services.simulator import commands as simulator
@@ -16,6 +17,7 @@ def main() -> None:
 
 
 for command in (
+    demo,
     stack.up,
     stack.down,
     directory.tenant,

@@ -30,11 +30,11 @@ class _BoundIds(logging.Filter):
 class _Formatter(JsonFormatter):
     def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's own name.
         """Return where an exception came from, without its text, which may quote an attribute's value or a token."""
-        trace = traceback.TracebackException(*ei)
-        lines = []
-        while trace is not None:
-            lines += [*trace.stack.format(), f"{trace.exc_type_str}\n"]
-            trace = trace.__cause__
+        lines: list[str] = []
+        error: BaseException | None = ei[1]
+        while error is not None:
+            lines += [*traceback.format_tb(error.__traceback__), f"{type(error).__module__}.{type(error).__name__}\n"]
+            error = error.__cause__
         return "".join(lines)
 
 

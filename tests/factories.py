@@ -9,7 +9,8 @@ import httpx
 from services.directory import ids
 from services.directory.journal import Write
 from services.directory.tokens import Principal
-from shared.scim import messages
+from shared.scim import messages, resource_types
+from shared.scim import patch as patches
 from shared.scim.schemas import enterprise, group, user
 
 _numbers = count(1)
@@ -90,4 +91,6 @@ def write(tenant: Tenant, method: str = "POST", request: Any = None, **fields: A
         "reply_to": "outcomes:test",
     }
     tenancy = {"tenant_id": tenant.principal.tenant_id, "token_id": tenant.principal.token_id}
+    if method == "PATCH":
+        body = patches.document(patches.parse(request, resource_types.BY_NAME[fields.get("resource_type", "User")]))
     return Write(method=method, request=body, **(tenancy | defaults | fields))

@@ -97,7 +97,7 @@ def _replace(work: _Work) -> Applied:
 
 
 def _patch(work: _Work) -> Applied:
-    operations = patch.parse(work.operation.request, work.resource_type)
+    operations = patch.restore(work.operation.request, work.resource_type)
     of_rows = [operation for operation in operations if patch.is_row_operation(operation)]
     row = _lock(work)
     current = rows.to_resource(work.resource_type, row)

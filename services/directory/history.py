@@ -1,13 +1,13 @@
 """The history of employees and roles: what changed, from what to what, by whom, and in which operation."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, select
 
 from services.directory import tables
 from services.directory.journal import Operation
@@ -82,3 +82,34 @@ def _value(resource_type: ResourceType, schema: Schema, attribute: Attribute, re
 
 def _name(resource_type: ResourceType, schema: Schema, attribute: Attribute) -> str:
     return attribute.name if schema is resource_type.schema else f"{schema.id}:{attribute.name}"
+
+
+def of(connection: Connection, tenant_id: UUID, resource_id: UUID, limit: int) -> list[Entry]:
+    """Return the newest entries of one resource, the newest first."""
+    table = tables.history
+    statement = (
+        select(*(table.c[f.name] for f in fields(Entry)))
+        .where(table.c.resource_id == resource_id, table.c.tenant_id == tenant_id)
+        .order_by(table.c.at.desc(), table.c.id.desc())
+        .limit(limit)
+    )
+    return [Entry(**{**row, "kind": Kind(row["kind"])}) for row in connection.execute(statement).mappings()]
+
+
+def in_words(change: dict[str, Any]) -> str:
+    """Return one change as a line of text."""
+    attribute = change["attribute"].rpartition(":")[2]
+    if "added" in change:
+        joined = [f"+ {item['display']}" for item in change["added"]]
+        left = [f"- {item['display']}" for item in change["removed"]]
+        return f"{attribute}: {', '.join([*joined, *left])}"
+    old, new = (_brief(change[side]) for side in ("from", "to"))
+    return f"{attribute}: {new}" if not old else f"{attribute}: {old} -> {new or 'none'}"
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(_brief(item) for item in value)
+    if isinstance(value, dict):
+        return str(value.get("value") or value.get("formatted") or " ".join(str(v) for v in value.values()))
+    return "" if value is None else str(value)

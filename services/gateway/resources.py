@@ -99,9 +99,8 @@ class Resources:
 
     def _patch(self, resource_type: ResourceType, resource_id: str) -> Response:
         wanted = _projection(resource_type)
-        document = self._document()
-        patch.parse(document, resource_type)
-        outcome = self._write(resource_type, _lane(resource_type, resource_id), document)
+        operations = patch.parse(self._document(), resource_type)
+        outcome = self._write(resource_type, _lane(resource_type, resource_id), patch.document(operations))
         if outcome.is_complete or outcome.status != 200:
             return self._answer(_resource(outcome), resource_type, wanted, outcome.status)
         if _asks_for_attributes():
@@ -121,7 +120,7 @@ class Resources:
                 connection, resource_type, g.principal.tenant_id, resource_id, partial(projection.wants, wanted)
             )
 
-    def _write(self, resource_type: ResourceType, lane: UUID, body: dict[str, Any] | None) -> Outcome:
+    def _write(self, resource_type: ResourceType, lane: UUID, body: Any) -> Outcome:
         """Take a write through the journal, and return its outcome. Raises what it was refused with."""
         outcome = self.writer.write(
             Write(

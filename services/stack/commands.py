@@ -16,32 +16,32 @@ from services.stack.supervisor import Stack, StopRequestedError
 from shared import settings
 from shared.settings import SettingsError
 
-DATA = click.option(
+data_option = click.option(
     "--data",
     type=click.Path(path_type=Path),
     help="Folder of the databases and of stack.json.  [default: MUSTER_DATA, or .muster]",
 )
-PORT = click.IntRange(0, 65535)
+port_range = click.IntRange(0, 65535)
 
 
 @click.command()
-@DATA
-@click.option("--gateway-port", type=PORT, help="Port of the SCIM gateway; 0 takes a free one.  [default: 8080]")
+@data_option
+@click.option("--gateway-port", type=port_range, help="Port of the SCIM gateway; 0 takes a free one.  [default: 8080]")
 @click.option(
     "--portal-port",
-    type=PORT,
+    type=port_range,
     expose_value=False,
     help="Port of the staff portal, which is yet to come: accepted, but nothing listens there.",
 )
-@click.option("--flower-port", type=PORT, help="Port of Flower; 0 takes a free one.  [default: 5555]")
+@click.option("--flower-port", type=port_range, help="Port of Flower; 0 takes a free one.  [default: 5555]")
 def up(data: Path | None, gateway_port: int | None, flower_port: int | None) -> None:
     """Run everything on this machine until Ctrl-C: PostgreSQL, Valkey and all processes of Muster.
 
     MUSTER_DATABASE_URL and MUSTER_BROKER_URL, when set, win over servers of our own.
     """
     console = Console()
-    stopping = _stop_request()
-    with _clear_errors():
+    stopping = stop_request()
+    with clear_errors():
         try:
             with supervisor.running(
                 data or settings.data_folder(os.environ),
@@ -59,15 +59,15 @@ def up(data: Path | None, gateway_port: int | None, flower_port: int | None) -> 
 
 
 @click.command()
-@DATA
+@data_option
 def down(data: Path | None) -> None:
     """Stop the stack that runs in the data folder."""
     place = data or settings.data_folder(os.environ)
-    with _clear_errors():
+    with clear_errors():
         click.echo("stopped" if leftovers.stop_stack(place) else f"no stack runs in {place}")
 
 
-def _stop_request() -> Callable[[], bool]:
+def stop_request() -> Callable[[], bool]:
     """Return whether Ctrl-C, SIGTERM or the end of the terminal has asked to stop, from now on.
 
     The handler only appends: setting an event may wait for a lock that the interrupted code holds.
@@ -80,7 +80,7 @@ def _stop_request() -> Callable[[], bool]:
 
 
 @contextmanager
-def _clear_errors() -> Iterator[None]:
+def clear_errors() -> Iterator[None]:
     """End with status 1 and one line of text on an error that the user can do something about."""
     try:
         yield

@@ -5,7 +5,7 @@ singular complex attribute, for an extension, or without a path have become one 
 and a null has become a removal. `shared.scim.patching` applies them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -60,6 +60,18 @@ def parse(document: Any, resource_type: ResourceType, used: Used | None = None) 
             raise type(error)(f"Operation {number}: {error.detail}") from error
     _refuse_costly(operations)
     return tuple(operations)
+
+
+def document(operations: Iterable[Operation]) -> list[dict[str, Any]]:
+    """Return operations as JSON, for the journal: what is not kept (a password) is not among them."""
+    return [{"op": one.op.value, "path": one.path.source, "value": one.value} for one in operations]
+
+
+def restore(journaled: Iterable[dict[str, Any]], resource_type: ResourceType) -> tuple[Operation, ...]:
+    """Return the operations of a `document`, which were checked when they were parsed."""
+    return tuple(
+        Operation(Op(one["op"]), value_paths.parse(one["path"], resource_type), one["value"]) for one in journaled
+    )
 
 
 def is_row_operation(operation: Operation) -> bool:

@@ -5,7 +5,7 @@
 Paths with a value filter, as PATCH has them, are read by `shared.scim.value_paths`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from shared.scim.attributes import Attribute, ResourceType, Schema
@@ -29,6 +29,8 @@ class Path:
     attribute: Attribute
     sub: Attribute | None = None
     filter: "Filter | None" = None
+    selection: str = field(default="", compare=False)
+    """The text of the filter, for whoever writes the path down."""
 
     @property
     def leaf(self) -> Attribute:
@@ -42,10 +44,18 @@ class Path:
     @property
     def text(self) -> str:
         """The path in its canonical spelling, for messages: a filter's values are not shown."""
+        return self._spelled("...")
+
+    @property
+    def source(self) -> str:
+        """The path in its canonical spelling, filter and all: parsing it gives the path again."""
+        return self._spelled(self.selection)
+
+    def _spelled(self, selection: str) -> str:
         prefix = f"{self.schema.id}:" if self.is_extension else ""
-        selection = "[...]" if self.filter else ""
+        brackets = f"[{selection}]" if self.filter else ""
         suffix = f".{self.sub.name}" if self.sub else ""
-        return f"{prefix}{self.attribute.name}{selection}{suffix}"
+        return f"{prefix}{self.attribute.name}{brackets}{suffix}"
 
 
 def reference(text: str, resource_type: ResourceType) -> Path:
@@ -68,7 +78,7 @@ def sub_path(path: Path, name: str) -> Path:
     sub = path.attribute.sub(name)
     if sub is None:
         raise InvalidPathError(f"{path.text} has no sub-attribute {shown(name)}")
-    return Path(path.schema, path.attribute, sub, path.filter)
+    return replace(path, sub=sub)
 
 
 def shown(text: str) -> str:

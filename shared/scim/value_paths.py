@@ -31,7 +31,7 @@ def _select(path: Path, rest: str) -> Path:
     text, bracket, suffix = rest.rpartition("]")
     if not bracket:
         raise InvalidPathError(f"The filter after {path.text} is not closed by ']'")
-    selection = replace(path, filter=filters.parse_element(text, path))
+    selection = replace(path, filter=filters.parse_element(text, path), selection=text)
     return _behind(selection, suffix.strip())
 
 

@@ -13,9 +13,10 @@ class Journal:
         self._engine = engine
 
     def __contains__(self, needle: str) -> bool:
-        query = text(
-            "SELECT EXISTS (SELECT FROM operation o WHERE o::text LIKE :x UNION SELECT FROM history h WHERE h::text LIKE :x)"
-        )
+        query = text("""
+            SELECT EXISTS (SELECT FROM operation o WHERE o::text LIKE :x)
+                OR EXISTS (SELECT FROM history h WHERE h::text LIKE :x)
+        """)
         with database.transaction(self._engine) as connection:
             return connection.scalar(query, {"x": f"%{needle}%"}) is True
 

@@ -1,6 +1,6 @@
 """Draining: one effect for each operation, whatever fails, and an end for what always fails."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
@@ -37,13 +37,13 @@ def announced() -> Announced:
 
 
 @pytest.fixture
-def drainer(engine: Engine, announced: Announced) -> Iterator[Drainer]:
+def drainer(engine: Engine, announced: Announced) -> Drainer:
     with database.transaction(engine) as connection:
         connection.execute(
             update(tables.operation).where(tables.operation.c.state == "pending").values(state="cancelled")
         )
         connection.execute(delete(tables.shard))
-    yield Drainer(engine=engine, announce=announced, max_starts=MAX_STARTS)
+    return Drainer(engine=engine, announce=announced, max_starts=MAX_STARTS)
 
 
 def accept(engine: Engine, *writes: Write) -> None:

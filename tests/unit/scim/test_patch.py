@@ -309,3 +309,27 @@ def test_a_read_only_attribute_is_refused_as_a_path_and_ignored_in_a_value(resou
         with pytest.raises(MutabilityError):
             parsed(operation("replace", name, value="x"), resource_type=resource_type)
         assert parsed(operation("replace", value={name: "x"}), resource_type=resource_type) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("title", "x"),
+        ('emails[type eq "wo]rk\\"" and value co "a"].value', "x"),
+        ("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager", "x"),
+        ("emails", [{"type": "work", "value": "x"}]),
+    ],
+)
+def test_what_is_written_down_is_read_back(path: str, value: Any) -> None:
+    operations = patch.parse(message(operation("replace", path, value=value)), USERS)
+
+    restored = patch.restore(patch.document(operations), USERS)
+
+    assert restored == operations
+    assert operations
+
+
+def test_a_password_is_not_written_down() -> None:
+    operations = patch.parse(message(operation("replace", value={"password": "x", "title": "y"})), USERS)
+
+    assert [one["path"] for one in patch.document(operations)] == ["title"]
