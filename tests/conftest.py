@@ -71,6 +71,13 @@ def client(stack: Settings, stack_engine: Engine) -> Iterator[Client]:
         yield http
 
 
+@pytest.fixture
+def stranger(stack: Settings, stack_engine: Engine) -> Iterator[Client]:
+    """An HTTP client of another tenant."""
+    with Client(stack.public_url, _tenant(stack_engine)) as http:
+        yield http
+
+
 _numbers = iter(range(1, 1_000_000))
 
 
