@@ -24,7 +24,11 @@ MAINTAIN = "muster.maintain"
 WAKE_MILLISECONDS = 5_000
 """A wake flag lapses by itself, so that a message lost with its worker silences a shard no longer than this."""
 
+ALIVE_SECONDS = 15
+"""A worker that has not told for so long that it lives is not counted on."""
+
 SOCKET_TIMEOUT_SECONDS = 1.0
+_ALIVE = "worker:alive"
 _SOCKET = "redis+socket://"
 
 
@@ -90,6 +94,19 @@ def wake(app: Celery, redis: Redis, shard: int) -> bool:
         logger.warning("wake failed", extra={"shard": shard, "error": type(error).__name__})
         return False
     return True
+
+
+def tell_alive(redis: Redis) -> None:
+    """Tell that a worker is at work; it is forgotten unless it tells again."""
+    try:
+        redis.set(_ALIVE, 1, ex=ALIVE_SECONDS)
+    except RedisError as error:
+        logger.warning("worker's sign of life not sent", extra={"error": type(error).__name__})
+
+
+def has_worker(redis: Redis) -> bool:
+    """Whether a worker has told lately that it is at work. Raises RedisError."""
+    return bool(redis.exists(_ALIVE))
 
 
 def clear(redis: Redis, shard: int) -> None:

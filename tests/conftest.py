@@ -47,11 +47,21 @@ def tenant(engine: Engine, request: pytest.FixtureRequest) -> Tenant:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+def lines() -> list[tuple[str, str]]:
+    """What the processes of the stack have written so far: the process's name, and the line."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, lines: list[tuple[str, str]]) -> Iterator[Settings]:
     """Everything that `muster up` starts, on free ports."""
     environ = _environment() | {"MUSTER_SWEEP_SECONDS": "1", "MUSTER_LOG_LEVEL": "INFO"}
     data = tmp_path_factory.mktemp("stack")
-    with supervisor.running(data, gateway_port=0, flower_port=0, environ=environ) as running:
+
+    def sink(name: str, line: str) -> None:
+        lines.append((name, line))
+
+    with supervisor.running(data, gateway_port=0, flower_port=0, environ=environ, sink=sink) as running:
         yield running.settings
 
 

@@ -106,6 +106,8 @@ class Drainer:
             for operation, result in zip(operations, results, strict=True)
         ]
         self.announce(replies)
+        for operation, result in zip(operations, results, strict=True):
+            logger.info("operation settled", extra=_about(operation) | {"status": result.outcome.status})
         return replies
 
     def _enter(self, connection: Connection, shard: int) -> datetime:
@@ -143,7 +145,7 @@ class Drainer:
     def _failed(self, shard: int, operation: Operation, error: Exception) -> list[Reply]:
         """Count a failed start: the operation is tried again later, or is dead."""
         fault = backoff.classify(error)
-        extra = {"operation_id": str(operation.id), "starts": operation.starts + 1, "fault": fault.name}
+        extra = _about(operation) | {"starts": operation.starts + 1, "fault": fault.name}
         with database.transaction(self.engine) as connection:
             connection.execute(_LOCK, {"space": _LOCK_SPACE, "shard": shard})
             connection.execute(_CLEAR, {"shard": shard})
@@ -165,3 +167,15 @@ class Drainer:
         outcome = refusal(operation.id, InternalError("This write failed again and again, and was given up"))
         journal.settle(connection, [outcome], State.DEAD)
         return Reply(channel=operation.reply_to, outcome=outcome)
+
+
+def _about(operation: Operation) -> dict[str, object]:
+    """Return what a log line says of an operation: ids, and no values."""
+    return {
+        "operation_id": str(operation.id),
+        "request_id": operation.request_id,
+        "method": operation.method,
+        "resource_type": operation.resource_type,
+        "resource_id": str(operation.lane),
+        "seq": operation.seq,
+    }

@@ -4,6 +4,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
@@ -101,7 +102,9 @@ def _begin() -> None:
 def _end(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.request_id
     principal = g.get("principal")
-    logger.info(
+    is_probe = response.status_code == HTTPStatus.OK and principal is None
+    logger.log(
+        logging.DEBUG if is_probe else logging.INFO,
         "request",
         extra={
             "request_id": g.request_id,
@@ -111,6 +114,7 @@ def _end(response: Response) -> Response:
             "milliseconds": round((time.perf_counter() - g.began) * 1000, 1),
             "tenant": principal.tenant if principal else None,
             "token_id": str(principal.token_id) if principal else None,
+            "operation_id": str(g.operation_id) if "operation_id" in g else None,
         },
     )
     return response

@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from services.directory import database, migrating
 from services.gateway import responses
 from services.gateway.waiting import Listener
+from shared import queue
 
 
 def blueprint(engine: Engine, redis: Redis, listener: Listener) -> Blueprint:
@@ -22,9 +23,10 @@ def _ready(engine: Engine, redis: Redis, listener: Listener) -> Response:
     checks = {
         "database": _database(engine),
         "broker": _broker(redis),
+        "worker": _worker(redis),
         "outcomes": "ok" if listener.is_listening.is_set() else "not connected",
     }
-    # Without the broker writes are slower, for this process then drains by itself; without the database nothing works.
+    # Without broker or worker writes are slower, for this process then drains by itself; without database all fails.
     status = 200 if checks["database"] == "ok" else 503
     return responses.scim({"status": "ready" if status == 200 else "not ready", **checks}, status)
 
@@ -34,6 +36,13 @@ def _database(engine: Engine) -> str:
         with database.transaction(engine) as connection:
             return "ok" if migrating.is_current(connection) else "not migrated (run: muster migrate)"
     except SQLAlchemyError as error:
+        return type(error).__name__
+
+
+def _worker(redis: Redis) -> str:
+    try:
+        return "ok" if queue.has_worker(redis) else "none heard of"
+    except RedisError as error:
         return type(error).__name__
 
 

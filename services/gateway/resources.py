@@ -122,9 +122,10 @@ class Resources:
 
     def _write(self, resource_type: ResourceType, lane: UUID, body: Any) -> Outcome:
         """Take a write through the journal, and return its outcome. Raises what it was refused with."""
+        g.operation_id = ids.new()
         outcome = self.writer.write(
             Write(
-                id=ids.new(),
+                id=g.operation_id,
                 tenant_id=g.principal.tenant_id,
                 token_id=g.principal.token_id,
                 request_id=g.request_id,

@@ -37,6 +37,8 @@ OPTIONS = {
     "port": "5432",
     "max_connections": "100",
     "shared_buffers": "128MB",
+    # The detail of an error quotes the values of a row, which no log may have.
+    "log_error_verbosity": "terse",
     "fsync": "on",
     "synchronous_commit": "on",
     "jit": "off",

@@ -19,6 +19,7 @@ from services.stack.state import Mark
 NAME = "muster"
 PROGRAM_STOP_SECONDS = 10.0
 READY_SECONDS = 60.0
+NO_WORKER = b"none heard of"
 WATCH_SECONDS = 0.1
 
 
@@ -140,11 +141,13 @@ class Stack:
         self._sink(NAME, f"{what} in {time.monotonic() - begin:.1f} s")
 
     def _gateway_is_ready(self) -> bool:
+        """Whether requests are taken, and a worker is there that applies them."""
         connection = http.client.HTTPConnection(*ports.split(self.settings.gateway_bind), timeout=1)
         with suppress(OSError, http.client.HTTPException):
             try:
                 connection.request("GET", "/readyz")
-                return connection.getresponse().status == http.client.OK
+                response = connection.getresponse()
+                return response.status == http.client.OK and NO_WORKER not in response.read()
             finally:
                 connection.close()
         return False

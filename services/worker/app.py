@@ -4,7 +4,7 @@ import logging
 import os
 from typing import Any
 
-from celery.signals import setup_logging, worker_process_init
+from celery.signals import heartbeat_sent, setup_logging, worker_process_init, worker_ready
 
 from services.directory import database
 from services.directory.drain import Drainer
@@ -13,7 +13,10 @@ from shared import logs, outcomes, queue, settings
 
 logger = logging.getLogger(__name__)
 
+PROCESS = "MUSTER_PROCESS"
+
 _settings = settings.load_complete(os.environ)
+logs.configure(_settings.log_level, os.environ.get(PROCESS, "worker"))
 app = queue.create(_settings)
 _redis = queue.redis_client(_settings)
 _engine = database.connect(_settings.database_url, process="worker", pool_size=4)
@@ -31,7 +34,13 @@ Tasks(
 
 @setup_logging.connect  # type: ignore[untyped-decorator]
 def _log(**_: Any) -> None:
-    logs.configure(_settings.log_level, "worker")
+    """Keep Celery from setting up logs of its own: they are configured above, for Flower too."""
+
+
+@worker_ready.connect  # type: ignore[untyped-decorator]
+@heartbeat_sent.connect  # type: ignore[untyped-decorator]
+def _tell_alive(**_: Any) -> None:
+    queue.tell_alive(_redis)
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]

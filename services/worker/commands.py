@@ -9,6 +9,10 @@ import click
 from shared import settings
 from shared.settings import Settings
 
+# Celery warns at each start as root, which a container's user and a local stack may well be.
+_WITHOUT_NOISE = ("-W", "ignore:You're running the worker with superuser privileges")
+# Workers need to know nothing of each other: all order is in the journal. Asking around would cost a second at start.
+_ALONE = ("--without-mingle", "--without-gossip")
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -17,7 +21,14 @@ def worker() -> None:
     """Run the worker: Celery, one process for each of MUSTER_WORKER_PROCESSES."""
     loaded = settings.load_complete(os.environ)
     _celery(
-        "worker", "--pool", "prefork", "--concurrency", str(loaded.worker_processes), "--loglevel", loaded.log_level
+        "worker",
+        *_ALONE,
+        "--pool",
+        "prefork",
+        "--concurrency",
+        str(loaded.worker_processes),
+        "--loglevel",
+        loaded.log_level,
     )
 
 
@@ -51,5 +62,5 @@ def _refuse_open_door(loaded: Settings) -> None:
 
 
 def _celery(*arguments: str) -> None:
-    command = [sys.executable, "-m", "celery", "--app", "services.worker.app", *arguments]
-    os.execv(sys.executable, command)  # noqa: S606 - our own interpreter.
+    command = [sys.executable, *_WITHOUT_NOISE, "-m", "celery", "--quiet", "--app", "services.worker.app", *arguments]
+    os.execve(sys.executable, command, os.environ | {"MUSTER_PROCESS": arguments[0]})  # noqa: S606 - our interpreter.

@@ -57,12 +57,9 @@ class Tasks:
         with logs.bind(shard=str(shard)):
             queue.clear(self.redis, shard)
             try:
-                settled = self.drainer.drain(shard)
+                self.drainer.drain(shard)
             except SQLAlchemyError as error:
                 logger.warning("drain failed", extra={"fault": backoff.classify(error).name})
-                return
-            if settled:
-                logger.info("shard drained", extra={"settled": settled})
 
     def sweep(self) -> None:
         """Wake every shard that has work which is due and waits."""

@@ -67,7 +67,7 @@ GROUPS = Attribute(
 USER = Schema(
     id=URN,
     name="User",
-    description="A person's account.",
+    description="User Account",
     attributes=(
         EXTERNAL_ID,
         Attribute(

@@ -1,0 +1,83 @@
+"""Logs: JSON lines with one request id through gateway and worker, and never a value or a token."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from shared.settings import Settings
+from tests.factories import Client, employee, patch, person, replace
+
+Lines = list[tuple[str, str]]
+OURS = ("gateway", "worker", "beat", "flower")
+SECRETS = ("Zebulon", "zebulon@secret.example", "quite-secret-title", "not-a-boolean-secret", "pass-zebra-word")
+
+
+def about(lines: Lines, request_id: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for name, line in lines if name in OURS and request_id in line]
+
+
+def until(client: Client, condition: Callable[[], bool]) -> None:
+    """Wait for lines to arrive, which takes as long as some more requests."""
+    for _ in range(10_000):
+        if condition():
+            return
+        client.get("/ServiceProviderConfig")
+
+
+def test_a_write_is_told_by_gateway_and_worker_with_the_same_ids(client: Client, lines: Lines) -> None:
+    response = client.post("/Users", json=person(), headers={"X-Request-ID": "followed-request"})
+    until(client, lambda: len(about(lines, "followed-request")) >= 2)
+
+    told = {line["process"]: line for line in about(lines, "followed-request")}
+
+    assert told["gateway"]["status"] == told["worker"]["status"] == 201
+    assert told["gateway"]["operation_id"] == told["worker"]["operation_id"]
+    assert told["worker"]["resource_id"] == response.json()["id"]
+    assert told["gateway"]["tenant"] == client.tenant.principal.tenant
+
+
+def test_no_value_and_no_token_is_logged_by_anyone(client: Client, stack: Settings, lines: Lines) -> None:
+    private = employee(userName=SECRETS[1], name={"familyName": SECRETS[0]}, password=SECRETS[4])
+    created = client.post("/Users", json=private).json()
+    client.post("/Users", json=private)
+    client.post("/Users", json=person(active=SECRETS[3]))
+    client.post("/Users", content=b'{"' + SECRETS[0].encode())
+    client.get("/Users", params={"filter": f'userName eq "{SECRETS[1]}"'})
+    client.get("/Users", params={"filter": f'userName zz "{SECRETS[1]}"'})
+    client.patch(f"/Users/{created['id']}", json=patch(replace("title", SECRETS[2])))
+    other = client.create_user()
+    client.patch(f"/Users/{other['id']}", json=patch(replace("userName", SECRETS[1])))
+    httpx.get(f"{stack.public_url}/rest/scim/v2/Users", headers={"Authorization": f"Bearer {SECRETS[4]}"})
+    client.delete(f"/Users/{created['id']}", headers={"X-Request-ID": "the-last-one"})
+    until(client, lambda: len(about(lines, "the-last-one")) >= 2)
+
+    written = "\n".join(line for _, line in lines)
+
+    assert "the-last-one" in written
+    for secret in (*SECRETS, client.tenant.secret):
+        assert secret not in written, secret
+
+
+def test_every_line_of_our_processes_is_json(client: Client, lines: Lines) -> None:
+    client.create_user()
+    until(client, lambda: any(name == "worker" for name, _ in lines))
+
+    for name, line in list(lines):
+        if name in OURS:
+            assert set(json.loads(line)) >= {"level", "logger", "event", "process", "timestamp"}, line
+
+
+def test_flower_shows_the_worker_and_its_tasks(client: Client, stack: Settings) -> None:
+    client.create_user()
+
+    def page() -> str:
+        """Flower starts last, so at first nothing may answer."""
+        try:
+            return httpx.get(f"http://{stack.flower_bind}/", timeout=30).text
+        except httpx.ConnectError:
+            return ""
+
+    until(client, lambda: "celery@" in page())
+    assert "celery@" in page()

@@ -1,0 +1,49 @@
+"""Settings come from the environment, then from the local stack, then from their defaults."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from shared import settings
+from shared.settings import Settings, SettingsError
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    (tmp_path / settings.STACK_FILE).write_text(json.dumps({"settings": {"database_url": "postgresql://stack"}}))
+    return tmp_path
+
+
+def test_the_environment_wins_over_the_local_stack(data: Path) -> None:
+    assert settings.load({}, data).database_url == "postgresql://stack"
+    assert settings.load({"MUSTER_DATABASE_URL": "postgresql://mine"}, data).database_url == "postgresql://mine"
+
+
+def test_values_have_the_types_of_their_fields(tmp_path: Path) -> None:
+    loaded = settings.load({"MUSTER_SHARDS": "3", "MUSTER_DEADLINE_SECONDS": "1.5"}, tmp_path)
+
+    assert (loaded.shards, loaded.deadline_seconds) == (3, 1.5)
+
+
+def test_everything_that_is_wrong_is_named_at_once(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"MUSTER_SHARDS.*MUSTER_MAX_PAGE"):
+        settings.load({"MUSTER_SHARDS": "many", "MUSTER_MAX_PAGE": "all"}, tmp_path)
+
+
+def test_everything_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"MUSTER_DATABASE_URL and MUSTER_BROKER_URL .* muster up"):
+        settings.load_complete({}, tmp_path)
+
+
+def test_a_damaged_file_of_the_stack_is_named(tmp_path: Path) -> None:
+    (tmp_path / settings.STACK_FILE).write_text("{")
+
+    with pytest.raises(SettingsError, match=r"stack\.json cannot be read"):
+        settings.load({}, tmp_path)
+
+
+def test_a_child_process_gets_the_same_settings(tmp_path: Path) -> None:
+    given = Settings(database_url="a", broker_url="b", shards=3, deadline_seconds=0.5)
+
+    assert settings.load(settings.environment(given), tmp_path) == given
