@@ -18,7 +18,7 @@ from shared.settings import Settings
 from tests.factories import Client, Tenant
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Return the environment without the settings of whoever runs the tests."""
     return {name: value for name, value in os.environ.items() if not name.startswith(settings.PREFIX)}
 
@@ -43,7 +43,7 @@ def engine(servers: Settings) -> Iterator[Engine]:
 @pytest.fixture
 def tenant(engine: Engine, request: pytest.FixtureRequest) -> Tenant:
     """A tenant of the test's own, with a token."""
-    return _tenant(engine)
+    return make_tenant(engine)
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +55,7 @@ def lines() -> list[tuple[str, str]]:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory, lines: list[tuple[str, str]]) -> Iterator[Settings]:
     """Everything that `muster up` starts, on free ports."""
-    environ = _environment() | {"MUSTER_SWEEP_SECONDS": "1", "MUSTER_LOG_LEVEL": "INFO"}
+    environ = environment() | {"MUSTER_SWEEP_SECONDS": "1", "MUSTER_LOG_LEVEL": "INFO"}
     data = tmp_path_factory.mktemp("stack")
 
     def sink(name: str, line: str) -> None:
@@ -76,7 +76,7 @@ def stack_engine(stack: Settings) -> Iterator[Engine]:
 @pytest.fixture
 def client(stack: Settings, stack_engine: Engine) -> Iterator[Client]:
     """An HTTP client with a token of a tenant of the test's own."""
-    own = _tenant(stack_engine)
+    own = make_tenant(stack_engine)
     with Client(stack.public_url, own) as http:
         yield http
 
@@ -84,14 +84,14 @@ def client(stack: Settings, stack_engine: Engine) -> Iterator[Client]:
 @pytest.fixture
 def stranger(stack: Settings, stack_engine: Engine) -> Iterator[Client]:
     """An HTTP client of another tenant."""
-    with Client(stack.public_url, _tenant(stack_engine)) as http:
+    with Client(stack.public_url, make_tenant(stack_engine)) as http:
         yield http
 
 
 _numbers = iter(range(1, 1_000_000))
 
 
-def _tenant(pool: Engine) -> Tenant:
+def make_tenant(pool: Engine) -> Tenant:
     with database.transaction(pool) as connection:
         made = tenants.create(connection, f"t{next(_numbers)}", None)
         secret = tokens.create(connection, made.id, "test")

@@ -22,6 +22,7 @@ data_option = click.option(
     "--data", type=click.Path(path_type=Path), help="The local stack's data folder.  [default: MUSTER_DATA or .muster]"
 )
 
+WIDEST = 1000
 STATES = [state.value for state in State]
 
 
@@ -174,8 +175,10 @@ def _moment(value: Any) -> str:
 
 
 def _table(columns: list[str], rows: list[list[str | None]]) -> None:
+    """Print a table as wide as it is: an id that is cut off cannot be copied."""
     table = Table(*columns, box=None, pad_edge=False, show_header=any(columns))
     for row in rows:
         table.add_row(*(cell or "" for cell in row))
-    console = Console(soft_wrap=True)
-    console.print(table if rows else "none")
+    console = Console()
+    console.width = max(console.width, console.measure(table, options=console.options.update(width=WIDEST)).maximum)
+    console.print(table if rows else "none", soft_wrap=True)

@@ -22,7 +22,7 @@ from shared.scim.errors import InternalError
 logger = logging.getLogger(__name__)
 
 Announce = Callable[[Sequence[Reply]], None]
-_LOCK_SPACE = 0x6D757374
+LOCK_SPACE = 0x6D757374
 
 _LOCK = text("SELECT pg_advisory_xact_lock(:space, :shard)")
 _LOOK = text("SELECT clock_timestamp() AS now, coalesce((SELECT running FROM shard WHERE id = :shard), '{}') AS left")
@@ -112,7 +112,7 @@ class Drainer:
 
     def _enter(self, connection: Connection, shard: int) -> datetime:
         """Wait until nobody else drains the shard. Raises _UnfinishedRunError when the last one did not end."""
-        connection.execute(_LOCK, {"space": _LOCK_SPACE, "shard": shard})
+        connection.execute(_LOCK, {"space": LOCK_SPACE, "shard": shard})
         found = connection.execute(_LOOK, {"shard": shard}).one()
         if found.left:
             raise _UnfinishedRunError(found.left)
@@ -128,7 +128,7 @@ class Drainer:
         """Count the starts of a run that did not end; an operation with too many of them is dead."""
         logger.warning("a run did not end", extra={"shard": shard, "operations": [str(i) for i in operation_ids]})
         with database.transaction(self.engine) as connection:
-            connection.execute(_LOCK, {"space": _LOCK_SPACE, "shard": shard})
+            connection.execute(_LOCK, {"space": LOCK_SPACE, "shard": shard})
             counted = journal.count_starts(connection, operation_ids, "the run did not end")
             dead = [operation for operation in counted if operation.starts >= self.max_starts]
             replies = [self._bury(connection, operation) for operation in dead]
@@ -139,7 +139,7 @@ class Drainer:
     def _forget_run(self, shard: int) -> None:
         """Clear the note of a run that failed in our hands: its faults are counted one by one."""
         with database.transaction(self.engine) as connection:
-            connection.execute(_LOCK, {"space": _LOCK_SPACE, "shard": shard})
+            connection.execute(_LOCK, {"space": LOCK_SPACE, "shard": shard})
             connection.execute(_CLEAR, {"shard": shard})
 
     def _failed(self, shard: int, operation: Operation, error: Exception) -> list[Reply]:
@@ -147,7 +147,7 @@ class Drainer:
         fault = backoff.classify(error)
         extra = _about(operation) | {"starts": operation.starts + 1, "fault": fault.name}
         with database.transaction(self.engine) as connection:
-            connection.execute(_LOCK, {"space": _LOCK_SPACE, "shard": shard})
+            connection.execute(_LOCK, {"space": LOCK_SPACE, "shard": shard})
             connection.execute(_CLEAR, {"shard": shard})
             if fault.is_passing or operation.starts + 1 < self.max_starts:
                 journal.postpone(connection, operation.id, backoff.delay(operation.starts), fault.name)

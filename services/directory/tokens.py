@@ -45,7 +45,7 @@ class Principal:
 
 def create(connection: Connection, tenant_id: UUID, name: str) -> str:
     """Create a token of a tenant, and return its secret, which nobody can read again."""
-    secret = _generate()
+    secret = generate()
     statement = insert(tables.token).values(
         id=ids.new(), tenant_id=tenant_id, name=name, hint=secret[-4:], sha256=_digest(secret)
     )
@@ -95,7 +95,8 @@ def is_well_formed(secret: str) -> bool:
     return body[_RANDOM:] == _checksum(body[:_RANDOM])
 
 
-def _generate() -> str:
+def generate() -> str:
+    """Return a new secret."""
     body = "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM))
     return PREFIX + body + _checksum(body)
 

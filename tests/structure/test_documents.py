@@ -1,6 +1,7 @@
 """What the documents say is so: commands, targets, links, settings, decisions and words."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -43,7 +44,7 @@ class Code:
 def test_commands_exist_with_all_their_options(document: Path) -> None:
     for code in _code(document):
         for words in _MUSTER.findall(code.text):
-            command, rest = _find_command(words.split())
+            command, rest = _find_command(shlex.split(words))
 
             options = {word.partition("=")[0] for word in rest if word.startswith("-")}
             assert options <= _options(command), f"muster{words}"
@@ -55,7 +56,7 @@ def test_command_lines_in_shell_blocks_parse(document: Path, monkeypatch: pytest
 
     for code in _code(document):
         for words in _MUSTER.findall(code.text) if code.is_shell else ():
-            command, rest = _find_command(words.split())
+            command, rest = _find_command(shlex.split(words))
             command.make_context(command.name, rest)
 
 

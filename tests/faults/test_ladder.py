@@ -1,0 +1,99 @@
+"""The ladder: who waits for an outcome gets it, or is told that the write was never applied, whoever is missing."""
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine, select, text
+
+from services.directory import database, drain, journal, tables
+from services.stack import state, supervisor
+from services.stack.supervisor import Stack
+from tests import conftest
+from tests.factories import Client, Tenant, patch, person, replace
+
+DEADLINE_SECONDS = 3
+
+
+@pytest.fixture
+def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack that a test may damage."""
+    environ = conftest.environment() | {
+        "MUSTER_DEADLINE_SECONDS": str(DEADLINE_SECONDS),
+        "MUSTER_SWEEP_SECONDS": "3600",
+    }
+    with supervisor.running(tmp_path_factory.mktemp("own"), gateway_port=0, flower_port=0, environ=environ) as running:
+        yield running
+
+
+@pytest.fixture
+def own_engine(own_stack: Stack) -> Iterator[Engine]:
+    pool = database.connect(own_stack.settings.database_url, process="test")
+    yield pool
+    pool.dispose()
+
+
+@pytest.fixture
+def own_tenant(own_engine: Engine) -> Tenant:
+    return conftest.make_tenant(own_engine)
+
+
+@pytest.fixture
+def own_client(own_stack: Stack, own_tenant: Tenant) -> Iterator[Client]:
+    with Client(own_stack.settings.public_url, own_tenant) as http:
+        yield http
+
+
+def kill(stack: Stack, name: str, number: int) -> None:
+    """Send a signal to one process of a stack, by the id that the stack wrote down."""
+    found = state.read(stack.data)
+    assert found is not None
+    os.kill(found.children[name].pid, number)
+
+
+def test_writes_succeed_without_a_worker(own_stack: Stack, own_client: Client) -> None:
+    kill(own_stack, "worker", signal.SIGKILL)
+
+    created = own_client.create_user()
+    changed = own_client.patch(f"/Users/{created['id']}", json=patch(replace("title", "x")))
+
+    assert changed.status_code == 200
+    assert own_client.get(f"/Users/{created['id']}").json() == changed.json()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "frozen"])
+def test_writes_succeed_without_a_broker(own_stack: Stack, own_client: Client, number: signal.Signals) -> None:
+    before = own_client.create_user()
+    kill(own_stack, "valkey", number)
+
+    created = own_client.create_user()
+    changed = own_client.patch(f"/Users/{before['id']}", json=patch(replace("title", "x")))
+
+    assert changed.status_code == 200
+    assert own_client.get(f"/Users/{created['id']}").json() == created
+    if number == signal.SIGSTOP:
+        kill(own_stack, "valkey", signal.SIGCONT)
+
+
+def test_a_503_was_never_applied_and_never_will_be(own_client: Client, own_engine: Engine) -> None:
+    """A shard that somebody holds is not drained; at the deadline its operation is cancelled."""
+    shards = range(100)
+    with own_engine.connect() as connection:
+        connection.execute(text("SET idle_in_transaction_session_timeout = 0"))
+        for shard in shards:
+            connection.execute(
+                text("SELECT pg_advisory_lock(:space, :shard)"), {"space": drain.LOCK_SPACE, "shard": shard}
+            )
+        connection.commit()
+
+        refused = own_client.post("/Users", json=person(userName="never@example.com"))
+        connection.execute(text("SELECT pg_advisory_unlock_all()"))
+
+    assert refused.status_code == 503
+    assert int(refused.headers["Retry-After"]) > 0
+    accepted = own_client.post("/Users", json=person(userName="never@example.com"))
+    assert accepted.status_code == 201
+    with database.transaction(own_engine) as connection:
+        states = list(connection.scalars(select(tables.operation.c.state).order_by(tables.operation.c.id)))
+    assert states == [journal.State.CANCELLED, journal.State.SETTLED]
