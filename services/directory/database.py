@@ -13,13 +13,13 @@ logger = logging.getLogger(__name__)
 TIMEOUTS = {
     "idle_in_transaction_session_timeout": "3s",
     "statement_timeout": "10s",
-    "lock_timeout": "5s",
 }
 
 
-def connect(database_url: str, *, process: str, pool_size: int = 5) -> Engine:
+def connect(database_url: str, *, process: str, pool_size: int = 5, lock_timeout: str = "5s") -> Engine:
     """Open a pool of connections to PostgreSQL; nothing is contacted before the first use."""
-    options = " ".join(f"-c {name}={value}" for name, value in TIMEOUTS.items())
+    timeouts = TIMEOUTS | {"lock_timeout": lock_timeout}
+    options = " ".join(f"-c {name}={value}" for name, value in timeouts.items())
     return create_engine(
         driver_url(database_url),
         pool_size=pool_size,

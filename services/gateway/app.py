@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 
 PREFIXES = (responses.PREFIX, "/scim/v2")
 POOL_SIZE = 20
+PATIENCE = "1s"
+"""A request waits no longer than this for another's lock at once; its deadline is looked at in between."""
+
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _NOT_OFFERED = ("/", "/Me", "/Bulk", "/.search", "/Users/.search", "/Groups/.search")
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -33,7 +36,7 @@ _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 def create(settings: Settings) -> Flask:
     """Return the application; its listener and its accepter run from now on."""
-    engine = database.connect(settings.database_url, process="gateway", pool_size=POOL_SIZE)
+    engine = database.connect(settings.database_url, process="gateway", pool_size=POOL_SIZE, lock_timeout=PATIENCE)
     redis, celery = queue.redis_client(settings), queue.create(settings)
     channel, waiters = f"outcomes:{uuid4()}", Waiters()
     listener, accepter = Listener(redis, channel, waiters), Accepter(engine, settings.shards)

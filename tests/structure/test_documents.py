@@ -118,6 +118,16 @@ def test_every_setting_is_in_the_operators_table_with_its_default() -> None:
         assert f"| `{PREFIX}{setting.name.upper()}` | {default} |" in operations
 
 
+def test_the_events_that_an_operator_looks_for_are_logged() -> None:
+    _, _, section = (ROOT / "docs" / "operations.md").read_text().partition("| Event | Level | Says |\n")
+    rows = section.partition("\n\n")[0].splitlines()[1:]
+    events = [event for row in rows for event in _INLINE.findall(row.split("|")[1])]
+    code = "\n".join(path.read_text() for path in SOURCES)
+
+    assert events != []
+    assert [event for event in events if f'"{event}"' not in code] == []
+
+
 def test_decisions_are_numbered_without_gaps() -> None:
     assert [path.name[:5] for path in DECISIONS] == [f"{number:04}-" for number in range(1, len(DECISIONS) + 1)]
 
