@@ -23,9 +23,9 @@ class Fault:
     """Whether it says nothing about the operation: such a start is not held against it."""
 
 
-def delay(starts: int) -> float:
+def delay(failures: int) -> float:
     """Return the seconds until the next start: doubling, with full jitter, bounded."""
-    ceiling = min(LONGEST_SECONDS, FIRST_SECONDS * 2.0 ** min(starts, 20))
+    ceiling = min(LONGEST_SECONDS, FIRST_SECONDS * 2.0 ** min(failures, 20))
     return random.uniform(ceiling / 2, ceiling)  # noqa: S311 - jitter, not a secret.
 
 

@@ -149,9 +149,11 @@ class Drainer:
         with database.transaction(self.engine) as connection:
             connection.execute(_LOCK, {"space": LOCK_SPACE, "shard": shard})
             connection.execute(_CLEAR, {"shard": shard})
-            if fault.is_passing or operation.starts + 1 < self.max_starts:
-                journal.postpone(connection, operation.id, backoff.delay(operation.starts), fault.name)
-                replies = []
+            replies = []
+            if fault.is_passing:
+                journal.postpone(connection, operation.id, backoff.delay(operation.delays), fault.name)
+            elif operation.starts + 1 < self.max_starts:
+                journal.retry(connection, operation.id, backoff.delay(operation.starts), fault.name)
             else:
                 replies = [self._bury(connection, operation)]
         logger.log(

@@ -188,7 +188,22 @@ def _in_document(leaf: Leaf, column: ColumnElement[Any]) -> Condition:
 
     if isinstance(leaf, Present) and leaf.path.sub is None:
         return column.is_not(None)
-    return _any_element(leaf, any_item, lambda path: _document_value(value, path))
+    exact = _any_element(leaf, any_item, lambda path: _document_value(value, path))
+    equal = _equalities(leaf.filter if isinstance(leaf, ElementMatch) else leaf)
+    if not equal:
+        return exact
+    return and_(tables.folded(column).contains(tables.folded(literal([equal], JSONB))), exact)
+
+
+def _equalities(filter_: Filter) -> dict[str, str]:
+    """Return what an element must hold for the filter to pass: what the index can find."""
+    match filter_:
+        case And(terms):
+            return {name: value for term in terms for name, value in _equalities(term).items()}
+        case Comparison(path, Operator.EQ, str() as value) if path.sub is not None and path.leaf.type is Type.STRING:
+            return {path.sub.name: value}
+        case _:
+            return {}
 
 
 def _any_element(

@@ -14,7 +14,7 @@ from uuid import UUID
 from zlib import crc32
 
 import orjson
-from sqlalchemy import ARRAY, Connection, Integer, Text, Uuid, bindparam, func, select, text, update
+from sqlalchemy import ARRAY, ColumnElement, Connection, Integer, Text, Uuid, bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from services.directory import tables
@@ -58,6 +58,7 @@ class Operation(Write):
     shard: int
     accepted_at: datetime
     starts: int
+    delays: int
     not_before: datetime | None
 
 
@@ -112,7 +113,7 @@ RETURNING id, shard
 
 _BATCH = text("""
 SELECT id, tenant_id, token_id, request_id, resource_type, lane, seq, shard, method, request, if_match, reply_to,
-       accepted_at, starts, not_before
+       accepted_at, starts, delays, not_before
 FROM operation
 WHERE state = 'pending' AND shard = :shard
   AND lane NOT IN (SELECT lane FROM operation
@@ -177,17 +178,15 @@ def settle(connection: Connection, ended: Sequence[Outcome], state: State = Stat
 
 
 def postpone(connection: Connection, operation_id: UUID, seconds: float, error: str) -> None:
-    """Count a start that failed for a passing reason, and hold the lane until the next one."""
-    table = tables.operation
-    connection.execute(
-        update(table)
-        .where(table.c.id == operation_id, table.c.state == State.PENDING.value)
-        .values(
-            starts=table.c.starts + 1,
-            last_error=error,
-            not_before=func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, seconds),
-        )
-    )
+    """Hold a lane until the next start, after a fault that passes: the start is not held against the operation."""
+    values = {"delays": tables.operation.c.delays + 1, "last_error": error, "not_before": _in(seconds)}
+    _update_pending(connection, operation_id, values)
+
+
+def retry(connection: Connection, operation_id: UUID, seconds: float, error: str) -> None:
+    """Count a start that failed, and hold the lane until the next one."""
+    values = {"starts": tables.operation.c.starts + 1, "last_error": error, "not_before": _in(seconds)}
+    _update_pending(connection, operation_id, values)
 
 
 def count_starts(connection: Connection, operation_ids: Sequence[UUID], error: str) -> list[Operation]:
@@ -241,3 +240,13 @@ def waiting_shards(connection: Connection, older_than_seconds: float) -> list[in
     horizon = func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, older_than_seconds)
     statement = select(table.c.shard).distinct().where(table.c.state == State.PENDING.value, due < horizon)
     return list(connection.scalars(statement))
+
+
+def _in(seconds: float) -> ColumnElement[datetime]:
+    return func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+
+
+def _update_pending(connection: Connection, operation_id: UUID, values: dict[str, Any]) -> None:
+    table = tables.operation
+    pending = table.c.state == State.PENDING.value
+    connection.execute(update(table).where(table.c.id == operation_id, pending).values(values))

@@ -30,9 +30,11 @@ def upgrade(engine: Engine, settings: Settings) -> None:
 
 
 def is_current(connection: Connection) -> bool:
-    """Whether the schema is the one that this code was written for."""
+    """Whether the schema is the one that this code was written for, or a newer one, which runs beside it."""
     script = ScriptDirectory.from_config(_config())
-    return set(MigrationContext.configure(connection).get_current_heads()) == set(script.get_heads())
+    known = {revision.revision for revision in script.walk_revisions()}
+    found = set(MigrationContext.configure(connection).get_current_heads())
+    return bool(found) and (found == set(script.get_heads()) or not found & known)
 
 
 def _config() -> Config:

@@ -161,6 +161,7 @@ operation = Table(
     Column("accepted_at", _TIME, nullable=False),
     Column("state", Text, nullable=False, server_default="pending"),
     Column("starts", Integer, nullable=False, server_default="0"),
+    Column("delays", Integer, nullable=False, server_default="0"),
     Column("not_before", _TIME),
     Column("last_error", Text),
     Column("settled_at", _TIME),

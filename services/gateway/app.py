@@ -17,6 +17,7 @@ from services.gateway.accepting import Accepter
 from services.gateway.auth import Authenticator
 from services.gateway.resources import Resources
 from services.gateway.waiting import Listener, Waiters
+from services.gateway.writes import Writes
 from services.gateway.writing import Writer
 from shared import outcomes, queue
 from shared.scim.errors import NotImplementedOperationError
@@ -51,7 +52,8 @@ def create(settings: Settings) -> Flask:
         deadline_seconds=settings.deadline_seconds,
     )
     app = _flask(settings, Authenticator(engine, settings.token_cache_seconds))
-    resources = Resources(settings=settings, engine=engine, writer=writer, channel=channel)
+    writes = Writes(writer=writer, channel=channel)
+    resources = Resources(settings=settings, engine=engine, writes=writes)
     for prefix in PREFIXES:
         scim = _scim(resources.blueprint(), discovery.blueprint(settings.max_page), prefix)
         app.register_blueprint(scim, url_prefix=prefix)

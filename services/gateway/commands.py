@@ -19,6 +19,7 @@ def gateway() -> None:
         *("--workers", str(loaded.gateway_processes), "--bind", loaded.gateway_bind),
         *("--graceful-timeout", "30", "--timeout", "60", "--keep-alive", "75"),
         *("--limit-request-line", "8190", "--limit-request-field_size", "16380"),
-        *("--log-level", "warning", "--no-control-socket", "services.gateway.wsgi:application"),
+        *("--logger-class", "services.gateway.serverlog.JSONLogger", "--log-level", "warning"),
+        *("--no-control-socket", "services.gateway.wsgi:application"),
     ]
     os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *arguments])  # noqa: S606 - our own interpreter.

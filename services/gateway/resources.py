@@ -3,19 +3,19 @@
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 from flask import Blueprint, Response, g, request
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
-from services.directory import database, ids, queries
+from services.directory import database, queries
 from services.directory.journal import Write
 from services.gateway import requests, responses
-from services.gateway.writing import Writer
+from services.gateway.writes import Sender, Writes
 from shared.outcomes import Outcome
-from shared.scim import errors, filters, messages, patch, projection, resource_types, validation, versions
+from shared.scim import filters, messages, projection, resource_types, versions
 from shared.scim.attributes import ResourceType
-from shared.scim.errors import NotFoundError, SCIMError
+from shared.scim.errors import OutcomeUnknownError
 from shared.scim.projection import Projection
 from shared.settings import Settings
 
@@ -26,8 +26,7 @@ class Resources:
 
     settings: Settings
     engine: Engine
-    writer: Writer
-    channel: str
+    writes: Writes
 
     def blueprint(self) -> Blueprint:
         """Return the routes of every resource type."""
@@ -87,28 +86,25 @@ class Resources:
 
     def _create(self, resource_type: ResourceType) -> Response:
         wanted = _projection(resource_type)
-        resource = validation.resource(resource_type, self._document())
-        outcome = self._write(resource_type, ids.new(), resource)
+        outcome = self._perform(self.writes.create(_sender(), resource_type, self._document()))
         return self._answer(_resource(outcome), resource_type, wanted, outcome.status)
 
     def _replace(self, resource_type: ResourceType, resource_id: str) -> Response:
         wanted = _projection(resource_type)
-        resource = validation.resource(resource_type, self._document())
-        outcome = self._write(resource_type, _lane(resource_type, resource_id), resource)
+        outcome = self._perform(self.writes.replace(_sender(), resource_type, resource_id, self._document()))
         return self._answer(_resource(outcome), resource_type, wanted, outcome.status)
 
     def _patch(self, resource_type: ResourceType, resource_id: str) -> Response:
         wanted = _projection(resource_type)
-        operations = patch.parse(self._document(), resource_type)
-        outcome = self._write(resource_type, _lane(resource_type, resource_id), patch.document(operations))
-        if outcome.is_complete or outcome.status != 200:
+        outcome = self._perform(self.writes.patch(_sender(), resource_type, resource_id, self._document()))
+        if outcome.is_complete:
             return self._answer(_resource(outcome), resource_type, wanted, outcome.status)
         if _asks_for_attributes():
-            return self._answer(self._read(resource_type, resource_id, wanted), resource_type, wanted, 200)
+            return self._answer(self._reread(resource_type, resource_id, wanted), resource_type, wanted, 200)
         return _without_body(self._answer(_resource(outcome), resource_type, wanted, 204))
 
     def _delete(self, resource_type: ResourceType, resource_id: str) -> Response:
-        self._write(resource_type, _lane(resource_type, resource_id), None)
+        self._perform(self.writes.delete(_sender(), resource_type, resource_id))
         return Response(status=204)
 
     def _document(self) -> dict[str, Any]:
@@ -120,26 +116,16 @@ class Resources:
                 connection, resource_type, g.principal.tenant_id, resource_id, partial(projection.wants, wanted)
             )
 
-    def _write(self, resource_type: ResourceType, lane: UUID, body: Any) -> Outcome:
-        """Take a write through the journal, and return its outcome. Raises what it was refused with."""
-        g.operation_id = ids.new()
-        outcome = self.writer.write(
-            Write(
-                id=g.operation_id,
-                tenant_id=g.principal.tenant_id,
-                token_id=g.principal.token_id,
-                request_id=g.request_id,
-                resource_type=resource_type.name,
-                lane=lane,
-                method=request.method,
-                request=body,
-                if_match=request.headers.get("If-Match"),
-                reply_to=self.channel,
-            )
-        )
-        if outcome.detail is not None:
-            raise _refusal(outcome)
-        return outcome
+    def _reread(self, resource_type: ResourceType, resource_id: str, wanted: Projection) -> dict[str, Any]:
+        """Read a resource after its write: a failure now must not say that the write was not applied."""
+        try:
+            return self._read(resource_type, resource_id, wanted)
+        except SQLAlchemyError as error:
+            raise OutcomeUnknownError("The change was applied, but cannot be read back at the moment") from error
+
+    def _perform(self, write: Write) -> Outcome:
+        g.operation_id = write.id
+        return self.writes.perform(write)
 
     def _answer(self, found: dict[str, Any], resource_type: ResourceType, wanted: Projection, status: int) -> Response:
         return responses.resource(found, resource_type, wanted, self._base(), status)
@@ -156,11 +142,8 @@ def _asks_for_attributes() -> bool:
     return bool(request.args.get("attributes") or request.args.get("excludedAttributes"))
 
 
-def _lane(resource_type: ResourceType, resource_id: str) -> UUID:
-    lane = ids.parse(resource_id)
-    if lane is None:
-        raise NotFoundError(f"There is no {resource_type.name} with this id")
-    return lane
+def _sender() -> Sender:
+    return Sender(principal=g.principal, request_id=g.request_id, if_match=request.headers.get("If-Match"))
 
 
 def _resource(outcome: Outcome) -> dict[str, Any]:
@@ -172,8 +155,3 @@ def _without_body(response: Response) -> Response:
     response.set_data(b"")
     response.headers.pop("Content-Type", None)
     return response
-
-
-def _refusal(outcome: Outcome) -> SCIMError:
-    """Return the error that a refused operation ended in, as it was raised where it was applied."""
-    return errors.restore(outcome.status, outcome.scim_type, outcome.detail or "")

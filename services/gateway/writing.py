@@ -64,7 +64,7 @@ class Writer:
                 shard = self.accepter.accept(write, max(0.0, deadline - time.monotonic()))
             except IntegrityError:
                 # The id is there already: the commit had gone through, only its answer was lost.
-                return self._shard(write)
+                return self._find_shard(write)
             except TimeoutError:
                 break
             except SQLAlchemyError as error:
@@ -79,9 +79,13 @@ class Writer:
                 return shard
         return None
 
-    def _shard(self, write: Write) -> int:
-        with database.transaction(self.engine) as connection:
-            return journal.find_shard(connection, write.id)
+    def _find_shard(self, write: Write) -> int | None:
+        try:
+            with database.transaction(self.engine) as connection:
+                return journal.find_shard(connection, write.id)
+        except SQLAlchemyError as error:
+            logger.warning("journal not readable", extra={"fault": backoff.classify(error).name})
+            return None
 
     def _wait(self, write: Write, shard: int, waiter: Waiter, deadline: float) -> Outcome:
         for seconds, act in ((LOOK_SECONDS, self.wake), (DRAIN_SECONDS - LOOK_SECONDS, self._drain)):

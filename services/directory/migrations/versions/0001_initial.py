@@ -49,6 +49,7 @@ CREATE TABLE operation (
     accepted_at TIMESTAMP WITH TIME ZONE NOT NULL,
     state TEXT DEFAULT 'pending' NOT NULL,
     starts INTEGER DEFAULT '0' NOT NULL,
+    delays INTEGER DEFAULT '0' NOT NULL,
     not_before TIMESTAMP WITH TIME ZONE,
     last_error TEXT,
     settled_at TIMESTAMP WITH TIME ZONE,

@@ -1,0 +1,78 @@
+"""Turn what a client sends into a write for the journal, parsed and checked, so that only sound ones are queued."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from services.directory import ids
+from services.directory.journal import Write
+from services.directory.tokens import Principal
+from services.gateway.writing import Writer
+from shared.outcomes import Outcome
+from shared.scim import errors, patch, validation
+from shared.scim.attributes import ResourceType
+from shared.scim.errors import NotFoundError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sender:
+    """Who sends a write, in which request, and on what condition (the text of If-Match)."""
+
+    principal: Principal
+    request_id: str
+    if_match: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Writes:
+    """Makes writes, and takes them through the journal."""
+
+    writer: Writer
+    channel: str
+
+    def create(self, sender: Sender, resource_type: ResourceType, document: Any) -> Write:
+        """Return the write of a POST. Raises SCIMError for a document that is no such resource."""
+        return self._write(sender, resource_type, "POST", ids.new(), validation.resource(resource_type, document))
+
+    def replace(self, sender: Sender, resource_type: ResourceType, resource_id: str, document: Any) -> Write:
+        """Return the write of a PUT. Raises SCIMError for a document that is no such resource."""
+        lane = _lane(resource_type, resource_id)
+        return self._write(sender, resource_type, "PUT", lane, validation.resource(resource_type, document))
+
+    def patch(self, sender: Sender, resource_type: ResourceType, resource_id: str, document: Any) -> Write:
+        """Return the write of a PATCH. Raises SCIMError for a message that cannot be applied to any such resource."""
+        lane = _lane(resource_type, resource_id)
+        operations = patch.document(patch.parse(document, resource_type))
+        return self._write(sender, resource_type, "PATCH", lane, operations)
+
+    def delete(self, sender: Sender, resource_type: ResourceType, resource_id: str) -> Write:
+        """Return the write of a DELETE."""
+        return self._write(sender, resource_type, "DELETE", _lane(resource_type, resource_id), None)
+
+    def perform(self, write: Write) -> Outcome:
+        """Take a write through the journal, and return its outcome. Raises what it was refused with."""
+        outcome = self.writer.write(write)
+        if outcome.detail is not None:
+            raise errors.restore(outcome.status, outcome.scim_type, outcome.detail)
+        return outcome
+
+    def _write(self, sender: Sender, resource_type: ResourceType, method: str, lane: UUID, request: Any) -> Write:
+        return Write(
+            id=ids.new(),
+            tenant_id=sender.principal.tenant_id,
+            token_id=sender.principal.token_id,
+            request_id=sender.request_id,
+            resource_type=resource_type.name,
+            lane=lane,
+            method=method,
+            request=request,
+            if_match=sender.if_match,
+            reply_to=self.channel,
+        )
+
+
+def _lane(resource_type: ResourceType, resource_id: str) -> UUID:
+    lane = ids.parse(resource_id)
+    if lane is None:
+        raise NotFoundError(f"There is no {resource_type.name} with this id")
+    return lane
