@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection, Engine
 
-from services.directory import database, history, queries, tenants, tokens
+from services.directory import database, history, listing, queries, tenants, tokens
+from services.directory.listing import Listing, Source
 from services.directory.rows import Resource
 from services.directory.tenants import TenantError
 from services.simulator import entra, progress, summary
@@ -95,9 +96,10 @@ def _tenant(connection: Connection) -> UUID:
 def _show(console: Console, engine: Engine, tenant: UUID) -> None:
     with database.transaction(engine) as connection:
         for resource_type, title in ((USERS, "Employees"), (GROUPS, "Staff-portal roles")):
-            wants = queries.wants_all
-            page = queries.search(connection, resource_type, tenant, None, offset=0, count=SHOWN, wants=wants)
-            console.print(_table(connection, tenant, resource_type, title, page.resources, page.total))
+            wanted = Listing(tenant_id=tenant, sources=(Source(resource_type=resource_type),))
+            found = [each.resource for each in listing.at(connection, wanted, 0, SHOWN, [queries.wants_all])]
+            total = listing.count(connection, wanted)
+            console.print(_table(connection, tenant, resource_type, title, found, total))
 
 
 def _table(

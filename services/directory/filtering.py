@@ -27,6 +27,7 @@ from sqlalchemy import (
     func,
     literal,
     not_,
+    null,
     or_,
     select,
     true,
@@ -130,6 +131,8 @@ def _compile(filter_: Filter, leaf: Callable[[Leaf], Condition]) -> Condition:
 
 def _resource_leaf(leaf: Leaf, resource_type: ResourceType, table: FromClause) -> Condition:
     attribute = leaf.path.attribute
+    if leaf.path.is_absent:
+        return false() if isinstance(leaf, ElementMatch) else _test(leaf, cast(null(), Text))
     if attribute.stored is Stored.ROWS:
         return _in_rows(leaf, _ROWS[attribute], table)
     if attribute.stored is Stored.DOCUMENT:

@@ -1,27 +1,17 @@
 """Read resources as clients see them: the row, with members, groups and names from the tables beside it."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from services.directory import columns, filtering, ids, members, rows, store, tables
 from services.directory.rows import Resource
 from shared.scim.attributes import Attribute, ResourceType, Stored
-from shared.scim.filters import Filter
 
 Wants = Callable[[Attribute], bool]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Page:
-    """A page of resources, and how many there are in all."""
-
-    total: int
-    resources: list[Resource]
 
 
 def get(
@@ -37,32 +27,6 @@ def get(
     if row is None:
         raise store.not_found(resource_type)
     return complete(connection, resource_type, [rows.to_resource(resource_type, row)], wants)[0]
-
-
-def search(
-    connection: Connection,
-    resource_type: ResourceType,
-    tenant_id: UUID,
-    filter_: Filter | None,
-    *,
-    offset: int,
-    count: int,
-    wants: Wants,
-) -> Page:
-    """Return the resources that match, in the order of their creation. Raises InvalidFilterError."""
-    table = tables.OF[resource_type.name]
-    conditions = [table.c.tenant_id == tenant_id, table.c.deleted_at.is_(None)]
-    if filter_ is not None:
-        conditions.append(filtering.compile(filter_, resource_type))
-    found: Sequence[Any] = ()
-    if count:
-        page = select(table).where(*conditions).order_by(table.c.id).offset(offset).limit(count)
-        found = connection.execute(page).mappings().all()
-    total = offset + len(found)
-    if not count or len(found) == count or (offset and not found):
-        total = connection.scalar(select(func.count()).select_from(table).where(*conditions)) or 0
-    resources = [rows.to_resource(resource_type, row) for row in found]
-    return Page(total=total, resources=complete(connection, resource_type, resources, wants))
 
 
 def complete(

@@ -178,3 +178,9 @@ shard = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("running", ARRAY(Uuid), nullable=False),
 )
+shared_key = Table(
+    "shared_key",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)

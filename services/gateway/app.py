@@ -16,6 +16,7 @@ from services.gateway import discovery, errors, health, responses
 from services.gateway.accepting import Accepter
 from services.gateway.auth import Authenticator
 from services.gateway.resources import Resources
+from services.gateway.searching import Searching
 from services.gateway.waiting import Listener, Waiters
 from services.gateway.writes import Writes
 from services.gateway.writing import Writer
@@ -31,7 +32,7 @@ PATIENCE = "1s"
 """A request waits no longer than this for another's lock at once; its deadline is looked at in between."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_NOT_OFFERED = ("/", "/Me", "/Bulk", "/.search", "/Users/.search", "/Groups/.search")
+_NOT_OFFERED = ("/Me", "/Bulk")
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -54,8 +55,9 @@ def create(settings: Settings) -> Flask:
     app = _flask(settings, Authenticator(engine, settings.token_cache_seconds))
     writes = Writes(writer=writer, channel=channel)
     resources = Resources(settings=settings, engine=engine, writes=writes)
+    searching = Searching(settings, engine)
     for prefix in PREFIXES:
-        scim = _scim(resources.blueprint(), discovery.blueprint(settings.max_page), prefix)
+        scim = _scim(resources.blueprint(), searching.blueprint(), discovery.blueprint(settings), prefix)
         app.register_blueprint(scim, url_prefix=prefix)
     app.register_blueprint(health.blueprint(engine, redis, listener))
     listener.start()
@@ -76,10 +78,11 @@ def _flask(settings: Settings, authenticator: Authenticator) -> Flask:
     return app
 
 
-def _scim(resources: Blueprint, about: Blueprint, prefix: str) -> Blueprint:
+def _scim(resources: Blueprint, searches: Blueprint, about: Blueprint, prefix: str) -> Blueprint:
     """Return all endpoints under one prefix."""
     scim = Blueprint(prefix.strip("/").replace("/", "-"), __name__)
     scim.register_blueprint(resources)
+    scim.register_blueprint(searches)
     scim.register_blueprint(about)
     for rule in _NOT_OFFERED:
         name = f"not offered {rule.replace('.', ' ')}"

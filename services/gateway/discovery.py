@@ -1,6 +1,7 @@
 """Serve what the server is: ServiceProviderConfig, ResourceTypes and Schemas (RFC 7644 section 4)."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, current_app, g, request
@@ -8,15 +9,16 @@ from flask import Blueprint, Response, current_app, g, request
 from services.gateway import responses
 from shared.scim import discovery, messages, resource_types
 from shared.scim.errors import ForbiddenError, NotFoundError
+from shared.settings import Settings
 
 
-def blueprint(max_page: int) -> Blueprint:
-    """Return the routes; they only need to know the largest page."""
+def blueprint(settings: Settings) -> Blueprint:
+    """Return the routes; they only need to know the limits."""
     routes = Blueprint("discovery", __name__)
     routes.before_request(_refuse_filter)
     routes.add_url_rule(
         "/ServiceProviderConfig",
-        view_func=lambda: responses.scim(discovery.service_provider_config(_base(), max_results=max_page)),
+        view_func=partial(_config, settings),
         endpoint="service_provider_config",
         methods=["GET"],
     )
@@ -25,6 +27,17 @@ def blueprint(max_page: int) -> Blueprint:
     routes.add_url_rule("/Schemas", view_func=_schemas, methods=["GET"])
     routes.add_url_rule("/Schemas/<urn>", view_func=_schema, methods=["GET"])
     return routes
+
+
+def _config(settings: Settings) -> Response:
+    return responses.scim(
+        discovery.service_provider_config(
+            _base(),
+            max_results=settings.max_page,
+            default_page=settings.default_page,
+            cursor_seconds=settings.cursor_seconds,
+        )
+    )
 
 
 def _base() -> str:

@@ -13,7 +13,7 @@ from services.directory.journal import Write
 from services.gateway import requests, responses
 from services.gateway.writes import Sender, Writes
 from shared.outcomes import Outcome
-from shared.scim import filters, messages, projection, resource_types, versions
+from shared.scim import projection, resource_types, versions
 from shared.scim.attributes import ResourceType
 from shared.scim.errors import OutcomeUnknownError
 from shared.scim.projection import Projection
@@ -38,7 +38,6 @@ class Resources:
     def _add_routes(self, routes: Blueprint, resource_type: ResourceType) -> None:
         one, many = f"{resource_type.endpoint}/<resource_id>", resource_type.endpoint
         for rule, method, view in (
-            (many, "GET", self._search),
             (many, "POST", self._create),
             (one, "GET", self._get),
             (one, "PUT", self._replace),
@@ -51,28 +50,6 @@ class Resources:
                 view_func=partial(view, resource_type),
                 methods=[method],
             )
-
-    def _search(self, resource_type: ResourceType) -> Response:
-        wanted = _projection(resource_type)
-        text = request.args.get("filter")
-        filter_ = filters.parse(text, resource_type) if text is not None else None
-        start = max(1, requests.whole_number(request, "startIndex", 1))
-        count = max(0, requests.whole_number(request, "count", self.settings.default_page))
-        with database.transaction(self.engine) as connection:
-            page = queries.search(
-                connection,
-                resource_type,
-                g.principal.tenant_id,
-                filter_,
-                offset=start - 1,
-                count=min(count, self.settings.max_page),
-                wants=partial(projection.wants, wanted),
-            )
-        base = self._base()
-        found = [
-            projection.apply(wanted, responses.locate(r, resource_type, base), resource_type) for r in page.resources
-        ]
-        return responses.scim(messages.list_response(found, total=page.total, start_index=start))
 
     def _get(self, resource_type: ResourceType, resource_id: str) -> Response:
         wanted = _projection(resource_type)

@@ -43,7 +43,9 @@ def resource_type_document(resource_type: ResourceType, base_url: str) -> dict[s
     return {key: value for key, value in document.items() if value}
 
 
-def service_provider_config(base_url: str, *, max_results: int) -> dict[str, Any]:
+def service_provider_config(
+    base_url: str, *, max_results: int, default_page: int, cursor_seconds: int
+) -> dict[str, Any]:
     """Return what this server can do (RFC 7643 section 5, RFC 9865 section 4)."""
     return {
         "schemas": [SERVICE_PROVIDER_CONFIG],
@@ -51,13 +53,15 @@ def service_provider_config(base_url: str, *, max_results: int) -> dict[str, Any
         "bulk": {"supported": False, "maxOperations": 0, "maxPayloadSize": 0},
         "filter": {"supported": True, "maxResults": max_results},
         "changePassword": {"supported": False},
-        "sort": {"supported": False},
+        "sort": {"supported": True},
         "etag": {"supported": True},
         "pagination": {
-            "cursor": False,
+            "cursor": True,
             "index": True,
             "defaultPaginationMethod": "index",
+            "defaultPageSize": default_page,
             "maxPageSize": max_results,
+            "cursorTimeout": cursor_seconds,
         },
         "authenticationSchemes": [BEARER_TOKEN],
         "meta": {"resourceType": "ServiceProviderConfig", "location": f"{base_url}/ServiceProviderConfig"},

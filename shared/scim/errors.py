@@ -79,6 +79,24 @@ class InvalidVersionError(SCIMError):
     scim_type = "invalidVers"
 
 
+class InvalidCursorError(SCIMError):
+    """The cursor is not one that this server gave for this query (RFC 9865 section 2.1)."""
+
+    scim_type = "invalidCursor"
+
+
+class ExpiredCursorError(SCIMError):
+    """The cursor is too old (RFC 9865 section 2.1)."""
+
+    scim_type = "expiredCursor"
+
+
+class InvalidCountError(SCIMError):
+    """The count is beyond the largest page, or not that of the first page (RFC 9865 section 2.1)."""
+
+    scim_type = "invalidCount"
+
+
 class SensitiveError(SCIMError):
     """The request would put personal values into a URI (RFC 7644 section 7.5.2)."""
 

@@ -9,7 +9,7 @@ Beyond the grammar, `emails[type eq "work"].value eq "x"` and `emails[type eq "w
 Entra ID sends the first (MicrosoftDocs/azure-docs#83855), and `emails eq "x"` compares the `value`. Sizes are bounded.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -105,9 +105,9 @@ OPERATORS: dict[Type, frozenset[Operator]] = {
 Resolve: TypeAlias = Callable[[str], Path]
 
 
-def parse(text: str, resource_type: ResourceType) -> Filter:
-    """Parse a filter over resources; raises InvalidFilterError."""
-    return _parse(text, partial(paths.reference, resource_type=resource_type))
+def parse(text: str, resource_type: ResourceType, others: Iterable[ResourceType] = ()) -> Filter:
+    """Parse a filter over resources, of which some may be of other types; raises InvalidFilterError."""
+    return _parse(text, partial(paths.reference_in_any, resource_type=resource_type, others=others))
 
 
 def parse_element(text: str, path: Path) -> Filter:

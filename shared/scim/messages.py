@@ -5,6 +5,7 @@ from typing import Any
 
 ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
 LIST_RESPONSE = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
+SEARCH_REQUEST = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
 PATCH_OP = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 
 
@@ -25,3 +26,14 @@ def list_response(resources: Sequence[Any], *, total: int, start_index: int) -> 
         "itemsPerPage": len(resources),
         "Resources": list(resources),
     }
+
+
+def cursor_response(resources: Sequence[Any], *, total: int, next_cursor: str | None) -> dict[str, Any]:
+    """Return a page that was asked for by cursor; the last one names no next (RFC 9865 section 2)."""
+    body = {
+        "schemas": [LIST_RESPONSE],
+        "totalResults": total,
+        "itemsPerPage": len(resources),
+        "Resources": list(resources),
+    }
+    return body if next_cursor is None else body | {"nextCursor": next_cursor}

@@ -5,6 +5,8 @@
 Paths with a value filter, as PATCH has them, are read by `shared.scim.value_paths`.
 """
 
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -31,6 +33,8 @@ class Path:
     filter: "Filter | None" = None
     selection: str = field(default="", compare=False)
     """The text of the filter, for whoever writes the path down."""
+    is_absent: bool = False
+    """Whether only another resource type of the same query has it, so that it has no value here."""
 
     @property
     def leaf(self) -> Attribute:
@@ -71,6 +75,20 @@ def reference(text: str, resource_type: ResourceType) -> Path:
         raise InvalidPathError(f"{resource_type.name} has no attribute {shown(text)}")
     path = Path(*found)
     return sub_path(path, sub_name) if dot else path
+
+
+def reference_in_any(text: str, resource_type: ResourceType, others: Iterable[ResourceType]) -> Path:
+    """Resolve a path for one type of a query over several: what only another type has, has no value in this one.
+
+    RFC 7644 section 3.4.2.1. Raises InvalidPathError when no type has it.
+    """
+    try:
+        return reference(text, resource_type)
+    except InvalidPathError:
+        for other in others:
+            with suppress(InvalidPathError):
+                return replace(reference(text, other), is_absent=True)
+        raise
 
 
 def sub_path(path: Path, name: str) -> Path:

@@ -99,10 +99,6 @@ def test_doubled_and_trailing_slashes_are_understood(client: Client, stack: Sett
         assert response.json()["totalResults"] == 1, path
 
 
-def test_the_url_that_was_pasted_is_answered_by_saying_what_it_is_not(client: Client) -> None:
-    assert client.get("/").status_code == 501
-
-
 def test_health_needs_no_token(stack: Settings) -> None:
     assert httpx.get(f"{stack.public_url}/healthz").status_code == 200
     assert httpx.get(f"{stack.public_url}/readyz").json()["status"] == "ready"

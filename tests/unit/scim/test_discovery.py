@@ -66,7 +66,7 @@ def test_a_resource_type_without_extensions_names_none() -> None:
 
 
 def test_the_configuration_says_what_is_supported() -> None:
-    document = discovery.service_provider_config(BASE, max_results=200)
+    document = discovery.service_provider_config(BASE, max_results=200, default_page=50, cursor_seconds=60)
 
     supported = {key: value["supported"] for key, value in document.items() if "supported" in value}
     assert supported == {
@@ -74,10 +74,16 @@ def test_the_configuration_says_what_is_supported() -> None:
         "bulk": False,
         "filter": True,
         "changePassword": False,
-        "sort": False,
+        "sort": True,
         "etag": True,
     }
     assert document["filter"]["maxResults"] == 200
-    assert document["pagination"]["cursor"] is False
-    assert document["pagination"]["index"] is True
+    assert document["pagination"] == {
+        "cursor": True,
+        "index": True,
+        "defaultPaginationMethod": "index",
+        "defaultPageSize": 50,
+        "maxPageSize": 200,
+        "cursorTimeout": 60,
+    }
     assert [scheme["type"] for scheme in document["authenticationSchemes"]] == ["oauthbearertoken"]

@@ -1,0 +1,18 @@
+"""Secrets that all processes share: the first one signs cursors."""
+
+from alembic import op
+
+revision = "0005"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the table; an older release does not look at it."""
+    op.execute("CREATE TABLE shared_key (name TEXT NOT NULL, value BYTEA NOT NULL, PRIMARY KEY (name))")
+
+
+def downgrade() -> None:
+    """Restore a backup instead: a downgrade would lose what was written since."""
+    raise NotImplementedError
