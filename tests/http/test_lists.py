@@ -156,7 +156,7 @@ def test_a_cursor_is_good_for_its_own_token_and_type_only(
     client: Client, stranger: Client, people: list[dict[str, Any]]
 ) -> None:
     page = client.get("/Users", params={"cursor": "", "count": 1}).json()
-    parameters = {"cursor": page["nextCursor"], "count": 1}
+    parameters: dict[str, Any] = {"cursor": page["nextCursor"], "count": 1}
 
     for response in (stranger.get("/Users", params=parameters), client.get("/Groups", params=parameters)):
         assert (response.status_code, response.json()["scimType"]) == (400, "invalidCursor")
