@@ -187,7 +187,13 @@ def test_count_zero_with_a_cursor_only_counts(client: Client, people: list[dict[
 
 
 def test_a_search_by_post_answers_as_the_list_does(client: Client, people: list[dict[str, Any]]) -> None:
-    wanted = {"filter": "title pr", "sortBy": "title", "sortOrder": "descending", "startIndex": 2, "count": 2}
+    wanted: dict[str, Any] = {
+        "filter": "title pr",
+        "sortBy": "title",
+        "sortOrder": "descending",
+        "startIndex": 2,
+        "count": 2,
+    }
 
     listed = client.get("/Users", params=wanted | {"attributes": "userName,title"}).json()
     searched = client.post("/Users/.search", json=search(**wanted, attributes=["userName", "title"])).json()
