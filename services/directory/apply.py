@@ -109,13 +109,18 @@ def _patch(work: _Work) -> Applied:
 
 
 def _delete(work: _Work) -> Applied:
-    row = _lock(work)
-    change = members.set_to(work.connection, work.role, []) if _has_members(work.resource_type) else Change()
-    left = members.leave_all(work.connection, work.operation.lane)
+    members.lock_roles_of(work.connection, work.operation.lane)
+    row = _unless_changed(work, store.lock_to_delete(*_address(work)))
+    known_row = rows.to_resource(work.resource_type, row)
+    were_members, left = members.dissolve(work.connection, work.operation.lane, work.now)
+    change = Change(removed=were_members)
+    known = members.named(work.connection, were_members)
     store.delete(work.connection, work.resource_type, row, work.now)
-    changes = history.changes(work.resource_type, rows.to_resource(work.resource_type, row), {})
-    known = members.named(work.connection, change.removed)
-    entries = [work.entry(Kind.DELETED, changes), *_left_roles(work, left), *_of_members(work, row, known, change)]
+    entries = [
+        work.entry(Kind.DELETED, history.changes(work.resource_type, known_row, {})),
+        *_left_roles(work, left),
+        *_of_members(work, row, known, change),
+    ]
     return Applied(outcome=Outcome(operation_id=work.operation.id, status=204), entries=entries)
 
 
@@ -128,9 +133,17 @@ _METHODS: dict[str, Callable[[_Work], Applied]] = {
 
 
 def _lock(work: _Work) -> Row:
-    operation = work.operation
-    row = store.lock(work.connection, work.resource_type, operation.tenant_id, operation.lane)
-    if operation.if_match is not None and not versions.matches(operation.if_match, row["version"]):
+    return _unless_changed(work, store.lock(*_address(work)))
+
+
+def _address(work: _Work) -> tuple[Connection, ResourceType, UUID, UUID]:
+    return work.connection, work.resource_type, work.operation.tenant_id, work.operation.lane
+
+
+def _unless_changed(work: _Work, row: Row) -> Row:
+    """Check If-Match under the lock of the transaction that writes (RFC 7644 section 3.14)."""
+    wanted = work.operation.if_match
+    if wanted is not None and not versions.matches(wanted, row["version"]):
         raise PreconditionFailedError(
             f"The {work.resource_type.name} is at version {versions.etag(row['version'])}, not at the one in If-Match"
         )
@@ -152,7 +165,9 @@ def _applied(work: _Work, status: int, row: Row, kind: Kind, changes: list[dict[
     limit = ECHOED_MEMBERS if work.operation.method == "PATCH" else None
     has_rows = kind is not Kind.CREATED or bool(change)
     wants = queries.wants_all if has_rows else queries.wants_none_of({Stored.ROWS})
-    [complete] = queries.complete(work.connection, work.resource_type, [resource], wants, limit)
+    [complete] = queries.complete(
+        work.connection, work.operation.tenant_id, work.resource_type, [resource], wants, limit
+    )
     outcome = Outcome(
         operation_id=work.operation.id,
         status=status,

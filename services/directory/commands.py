@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 from services.directory import database, ids, migrating, operations, tenants, tokens
 from services.directory.journal import State
 from services.directory.tenants import TenantError
+from services.directory.tokens import TokenError
 from shared import logs, settings
 
 data_option = click.option(
@@ -141,7 +142,7 @@ def _transaction(data: Path | None) -> Iterator[Connection]:
     try:
         with database.transaction(engine) as connection:
             yield connection
-    except TenantError as error:
+    except (TenantError, TokenError) as error:
         raise click.ClickException(str(error)) from error
     except OperationalError as error:
         raise click.ClickException(

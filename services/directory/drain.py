@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Connection, Engine, Uuid, bindparam, text
 
 from services.directory import backoff, database, history, journal
-from services.directory.apply import apply, refusal
+from services.directory.apply import Applied, apply, refusal
 from services.directory.journal import Operation, State
 from shared.outcomes import Reply
 from shared.scim.errors import InternalError
@@ -64,7 +64,6 @@ class Drainer:
                 return settled + self._recover(shard, error.operation_ids) + self._one_by_one(shard)
             except Exception as error:
                 logger.warning("batch failed", extra={"shard": shard, "fault": backoff.classify(error).name})
-                self._forget_run(shard)
                 return settled + self._one_by_one(shard)
             settled += len(replies)
             if len(replies) < journal.BATCH:
@@ -77,6 +76,9 @@ class Drainer:
             begun: list[Operation] = []
             try:
                 replies = self._batch(shard, 1, begun)
+            except _UnfinishedRunError as error:
+                settled += self._recover(shard, error.operation_ids)
+                continue
             except Exception as error:
                 if not begun:
                     raise
@@ -96,11 +98,7 @@ class Drainer:
                 return []
             if begun is not None:
                 begun.extend(operations)
-            self._note(shard, [operation.id for operation in operations])
-            results = [apply(connection, operation, now) for operation in operations]
-            history.record(connection, [entry for result in results for entry in result.entries])
-            journal.settle(connection, [result.outcome for result in results])
-            connection.execute(_CLEAR, {"shard": shard})
+            results = self._run(connection, shard, operations, now)
         replies = [
             Reply(channel=operation.reply_to, outcome=result.outcome)
             for operation, result in zip(operations, results, strict=True)
@@ -119,6 +117,20 @@ class Drainer:
         now: datetime = found.now
         return now
 
+    def _run(self, connection: Connection, shard: int, operations: Sequence[Operation], now: datetime) -> list[Applied]:
+        """Apply operations between a note that they are begun and its end; a failure in our hands is no crash."""
+        self._note(shard, [operation.id for operation in operations])
+        try:
+            results = [apply(connection, operation, now) for operation in operations]
+            history.record(connection, [entry for result in results for entry in result.entries])
+            journal.settle(connection, [result.outcome for result in results])
+        except Exception:
+            # Still under the lock, so that nobody takes this run for one that did not end.
+            self._note(shard, [])
+            raise
+        connection.execute(_CLEAR, {"shard": shard})
+        return results
+
     def _note(self, shard: int, operation_ids: list[UUID]) -> None:
         """Write down what is begun, on a connection of its own, so that a crash is seen afterwards."""
         with database.autocommit(self.engine) as connection:
@@ -135,12 +147,6 @@ class Drainer:
             connection.execute(_CLEAR, {"shard": shard})
         self.announce(replies)
         return len(replies)
-
-    def _forget_run(self, shard: int) -> None:
-        """Clear the note of a run that failed in our hands: its faults are counted one by one."""
-        with database.transaction(self.engine) as connection:
-            connection.execute(_LOCK, {"space": LOCK_SPACE, "shard": shard})
-            connection.execute(_CLEAR, {"shard": shard})
 
     def _failed(self, shard: int, operation: Operation, error: Exception) -> list[Reply]:
         """Count a failed start: the operation is tried again later, or is dead."""

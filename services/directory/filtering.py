@@ -44,6 +44,7 @@ from shared.scim.schemas.group import MEMBERS
 from shared.scim.schemas.user import GROUPS
 
 Condition = ColumnElement[bool]
+MAX_SEARCHES = 20
 Value = str | bool | int | Decimal | datetime | None
 
 
@@ -86,6 +87,8 @@ _ROWS: dict[Attribute, _Rows] = {
 
 def compile(filter_: Filter, resource_type: ResourceType) -> Condition:  # noqa: A001
     """Return the condition on the table of a resource type. Raises InvalidFilterError for what is not kept."""
+    if _searches(filter_) > MAX_SEARCHES:
+        raise InvalidFilterError(f"A filter takes at most {MAX_SEARCHES} terms over multi-valued attributes")
     table = tables.OF[resource_type.name]
     return _compile(filter_, lambda leaf: _resource_leaf(leaf, resource_type, table))
 
@@ -115,6 +118,17 @@ def elements(attribute: Attribute, owners: Sequence[UUID], limit: int | None) ->
 
 
 Leaf = Comparison | Present | ElementMatch
+
+
+def _searches(filter_: Filter) -> int:
+    """Count the terms that become a search of their own in SQL, which the planner pays for more than once."""
+    match filter_:
+        case And(terms) | Or(terms):
+            return sum(map(_searches, terms))
+        case Not(term):
+            return _searches(term)
+        case Comparison(path) | Present(path) | ElementMatch(path):
+            return int(path.attribute.stored in {Stored.ROWS, Stored.DOCUMENT})
 
 
 def _compile(filter_: Filter, leaf: Callable[[Leaf], Condition]) -> Condition:

@@ -182,7 +182,7 @@ def _complete(
 ) -> list[Found]:
     resource_type = listing.sources[kind].resource_type
     resources = [rows.to_resource(resource_type, row) for row in found]
-    complete = queries.complete(connection, resource_type, resources, wants[kind])
+    complete = queries.complete(connection, listing.tenant_id, resource_type, resources, wants[kind])
     return [
         Found(key=Key(kind, row["id"]), resource_type=resource_type, resource=resource)
         for row, resource in zip(found, complete, strict=True)

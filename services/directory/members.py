@@ -21,8 +21,11 @@ from sqlalchemy import (
     delete,
     func,
     literal,
+    or_,
     select,
+    tuple_,
     union_all,
+    update,
 )
 from sqlalchemy.dialects.postgresql import insert
 
@@ -46,6 +49,13 @@ _NAMED = union_all(
     select(tables.role.c.id, literal(resource_types.GROUPS.name), tables.role.c.display_name).where(
         tables.role.c.id == any_(_IDS)
     ),
+)
+_LIVING_NAMES = select(
+    tables.employee.c.id, func.coalesce(tables.employee.c.display_name, tables.employee.c.user_name)
+).where(
+    tables.employee.c.id == any_(_IDS),
+    tables.employee.c.tenant_id == bindparam("tenant"),
+    tables.employee.c.deleted_at.is_(None),
 )
 _JOIN = insert(tables.membership).on_conflict_do_nothing().returning(tables.membership.c.member_id)
 
@@ -104,10 +114,32 @@ def set_to(connection: Connection, role: Role, members: Sequence[dict[str, Any]]
     return Change(removed=removed).then(Change(added=_add(connection, role, wanted)))
 
 
-def leave_all(connection: Connection, member_id: UUID) -> frozenset[UUID]:
-    """Remove a member from every role, and return those roles."""
-    gone = delete(tables.membership).where(tables.membership.c.member_id == member_id)
-    return frozenset(connection.scalars(gone.returning(tables.membership.c.role_id)))
+def lock_roles_of(connection: Connection, member_id: UUID) -> None:
+    """Lock the roles of a member, before the member itself: in the order in which a change of a role locks both."""
+    role, membership = tables.role, tables.membership
+    roles = select(membership.c.role_id).where(membership.c.member_id == member_id)
+    connection.execute(
+        select(role.c.id).where(role.c.id.in_(roles)).order_by(role.c.id).with_for_update(key_share=True)
+    )
+
+
+def dissolve(connection: Connection, resource_id: UUID, now: datetime) -> tuple[frozenset[UUID], frozenset[UUID]]:
+    """End all memberships of a resource that is deleted; return its members, and the roles that it was in.
+
+    The roles that it was in are changed by that, so they have a new version. Rows are locked in one order, so that
+    the deletions of roles which are members of each other do not wait for each other in a circle.
+    """
+    membership, role = tables.membership, tables.role
+    key = tuple_(membership.c.role_id, membership.c.member_id)
+    mine = or_(membership.c.role_id == resource_id, membership.c.member_id == resource_id)
+    ordered = select(membership.c.role_id, membership.c.member_id).where(mine).order_by(*key.clauses).with_for_update()
+    gone = delete(membership).where(key.in_(ordered)).returning(membership.c.role_id, membership.c.member_id)
+    ended = [(row.role_id, row.member_id) for row in connection.execute(gone)]
+    left = frozenset(role_id for role_id, member_id in ended if member_id == resource_id)
+    if left:
+        changed = {"version": role.c.version + 1, "meta_last_modified": now}
+        connection.execute(update(role).where(role.c.id == any_(_array(sorted(left)))).values(changed))
+    return frozenset(member_id for role_id, member_id in ended if role_id == resource_id), left
 
 
 def any_of(connection: Connection, role_id: UUID) -> bool:
@@ -121,6 +153,13 @@ def named(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, Named]:
     wanted = list(ids)
     found = connection.execute(_NAMED, {"ids": wanted}) if wanted else ()
     return {row[0]: Named(resource_type=row[1], name=row[2]) for row in found}
+
+
+def living_names(connection: Connection, tenant_id: UUID, ids: Iterable[UUID]) -> dict[UUID, str]:
+    """Return what the employees of a tenant are called who are there now: what another resource may show of them."""
+    wanted = list(ids)
+    found = connection.execute(_LIVING_NAMES, {"ids": wanted, "tenant": tenant_id}) if wanted else ()
+    return {row[0]: row[1] for row in found}
 
 
 def _apply(connection: Connection, role: Role, operation: Operation) -> Change:
@@ -175,9 +214,11 @@ def _remove(connection: Connection, condition: ColumnElement[bool]) -> frozenset
 
 def _types(connection: Connection, role: Role, ids: Sequence[UUID]) -> dict[UUID, str]:
     """Return the type of each member; their rows stay as they are until we commit."""
+    if role.id in ids:
+        raise InvalidValueError("members: a group cannot be a member of itself")
     types: dict[UUID, str] = {}
     for resource_type in (resource_types.USERS, resource_types.GROUPS):
-        missing = [member_id for member_id in ids if member_id not in types and member_id != role.id]
+        missing = [member_id for member_id in ids if member_id not in types]
         if missing:
             found = connection.scalars(_living(resource_type.name), {"ids": missing, "tenant": role.tenant_id})
             types.update(dict.fromkeys(found, resource_type.name))

@@ -26,11 +26,12 @@ def get(
     row = connection.execute(statement).mappings().one_or_none()
     if row is None:
         raise store.not_found(resource_type)
-    return complete(connection, resource_type, [rows.to_resource(resource_type, row)], wants)[0]
+    return complete(connection, tenant_id, resource_type, [rows.to_resource(resource_type, row)], wants)[0]
 
 
 def complete(
     connection: Connection,
+    tenant_id: UUID,
     resource_type: ResourceType,
     resources: list[Resource],
     wants: Wants,
@@ -45,7 +46,7 @@ def complete(
             resources = _add_rows(connection, attribute, resources, limit)
     for column in columns.of(resource_type):
         if column.sub is not None and _names_another(column.attribute) and wants(column.attribute):
-            resources = _add_names(connection, column, resources)
+            resources = _add_names(connection, tenant_id, column, resources)
     return resources
 
 
@@ -74,15 +75,17 @@ def _names_another(attribute: Attribute) -> bool:
     return any(sub.reference_types and not sub.reference_types[0].islower() for sub in attribute.sub_attributes)
 
 
-def _add_names(connection: Connection, column: columns.Column, resources: list[Resource]) -> list[Resource]:
+def _add_names(
+    connection: Connection, tenant_id: UUID, column: columns.Column, resources: list[Resource]
+) -> list[Resource]:
     assert column.sub is not None
     shown = [s for s in column.attribute.sub_attributes if s.stored is Stored.COMPUTED and not s.reference_types]
-    known = members.named(connection, {found for r in resources if (found := _referred(column, r))})
+    known = members.living_names(connection, tenant_id, {found for r in resources if (found := _referred(column, r))})
     for resource in resources:
         referred = _referred(column, resource)
         if referred in known:
             for sub in shown:
-                resource[column.schema.id][column.attribute.name][sub.name] = known[referred].name
+                resource[column.schema.id][column.attribute.name][sub.name] = known[referred]
     return resources
 
 

@@ -17,12 +17,16 @@ from shared.scim.errors import NotFoundError, UniquenessError
 
 
 def lock(connection: Connection, resource_type: ResourceType, tenant_id: UUID, resource_id: UUID) -> Row:
-    """Lock a resource's row until the transaction ends. Raises NotFoundError; a deleted one is not found."""
-    found = connection.execute(_lock(resource_type), {"resource_id": resource_id, "tenant": tenant_id})
-    row = found.mappings().one_or_none()
-    if row is None:
-        raise not_found(resource_type)
-    return row
+    """Lock a resource's row until the transaction ends. Raises NotFoundError; a deleted one is not found.
+
+    Others may make it a member meanwhile: it stays, and its members and groups are rows of their own.
+    """
+    return _locked(connection, resource_type, tenant_id, resource_id, _lock(resource_type))
+
+
+def lock_to_delete(connection: Connection, resource_type: ResourceType, tenant_id: UUID, resource_id: UUID) -> Row:
+    """Lock a resource's row against everyone, also those who would make it a member. Raises NotFoundError."""
+    return _locked(connection, resource_type, tenant_id, resource_id, _lock_to_delete(resource_type))
 
 
 def create(
@@ -76,11 +80,30 @@ def not_found(resource_type: ResourceType) -> NotFoundError:
     return NotFoundError(f"There is no {resource_type.name} with this id")
 
 
+def _locked(
+    connection: Connection, resource_type: ResourceType, tenant_id: UUID, resource_id: UUID, statement: Select[Any]
+) -> Row:
+    found = connection.execute(statement, {"resource_id": resource_id, "tenant": tenant_id})
+    row = found.mappings().one_or_none()
+    if row is None:
+        raise not_found(resource_type)
+    return row
+
+
 @lru_cache
 def _lock(resource_type: ResourceType) -> Select[Any]:
+    return _living(resource_type).with_for_update(key_share=True)
+
+
+@lru_cache
+def _lock_to_delete(resource_type: ResourceType) -> Select[Any]:
+    return _living(resource_type).with_for_update()
+
+
+def _living(resource_type: ResourceType) -> Select[Any]:
     table = tables.OF[resource_type.name]
     mine = (table.c.id == bindparam("resource_id"), table.c.tenant_id == bindparam("tenant"))
-    return select(table).where(*mine, table.c.deleted_at.is_(None)).with_for_update(key_share=True)
+    return select(table).where(*mine, table.c.deleted_at.is_(None))
 
 
 @lru_cache

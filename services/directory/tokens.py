@@ -17,6 +17,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from services.directory import ids, tables
 
 PREFIX = "mst_"
+LONGEST_NAME = 100
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _RANDOM, _CHECK = 43, 6
 
@@ -43,8 +44,14 @@ class Principal:
     token_id: UUID
 
 
+class TokenError(ValueError):
+    """A token cannot be made; the text says why."""
+
+
 def create(connection: Connection, tenant_id: UUID, name: str) -> str:
-    """Create a token of a tenant, and return its secret, which nobody can read again."""
+    """Create a token of a tenant, and return its secret, which nobody can read again. Raises TokenError."""
+    if not name.isprintable() or not 0 < len(name) <= LONGEST_NAME:
+        raise TokenError(f"A token's name has 1 to {LONGEST_NAME} characters that can be printed")
     secret = generate()
     statement = insert(tables.token).values(
         id=ids.new(), tenant_id=tenant_id, name=name, hint=secret[-4:], sha256=_digest(secret)

@@ -67,7 +67,11 @@ def create(settings: Settings) -> Flask:
 
 def _flask(settings: Settings, authenticator: Authenticator) -> Flask:
     app = Flask("muster", static_folder=None)
-    app.config.update(public_url=settings.public_url, MAX_CONTENT_LENGTH=settings.max_body_bytes)
+    app.config.update(
+        public_url=settings.public_url,
+        MAX_CONTENT_LENGTH=settings.max_body_bytes + 1,
+        PROVIDE_AUTOMATIC_OPTIONS=False,
+    )
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.wsgi_app = _OneSlash(app.wsgi_app)  # type: ignore[method-assign]

@@ -15,6 +15,7 @@ from shared.scim.errors import (
     OutcomeUnknownError,
     PayloadTooLargeError,
     SCIMError,
+    TooManyError,
     UnauthorizedError,
     UnavailableError,
 )
@@ -22,6 +23,7 @@ from shared.scim.errors import (
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5
+QUERY_CANCELED = "57014"
 
 
 def register(app: Flask) -> None:
@@ -64,6 +66,9 @@ def _http(error: HTTPException) -> Response:
 def _database(error: SQLAlchemyError) -> Response:
     if not backoff.classify(error).is_passing:
         return _bug(error)
+    if getattr(getattr(error, "orig", None), "sqlstate", None) == QUERY_CANCELED:
+        logger.warning("query took too long")
+        return respond(TooManyError("This query takes too long to answer: ask for less at once"))
     logger.warning("database not available", extra={"fault": backoff.classify(error).name})
     return respond(UnavailableError("The directory cannot be reached at the moment. Send the request again"))
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import orjson
 from flask import Request
-from werkzeug.exceptions import RequestEntityTooLarge
+from gunicorn.http.errors import ParseException
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from shared.scim.errors import (
     InvalidSyntaxError,
@@ -48,13 +49,21 @@ def whole_number(request: Request, name: str, default: int) -> int:
 
 
 def _read(request: Request, max_bytes: int) -> bytes:
+    """Read the whole body, and not one byte less than was announced (RFC 9112 section 8)."""
     too_large = PayloadTooLargeError(f"The body is larger than {max_bytes} bytes, the most this server takes")
     if (request.content_length or 0) > max_bytes:
         raise too_large
     try:
-        return request.get_data(cache=False)
+        body = request.get_data(cache=False)
     except RequestEntityTooLarge as error:
         raise too_large from error
+    except (OSError, ParseException, ClientDisconnected) as error:
+        raise InvalidSyntaxError("The body did not arrive whole") from error
+    if len(body) > max_bytes:
+        raise too_large
+    if request.content_length is not None and len(body) != request.content_length:
+        raise InvalidSyntaxError("The body did not arrive whole")
+    return body
 
 
 def _parse(body: bytes) -> Any:

@@ -113,10 +113,13 @@ class Writer:
             return None
 
     def _drain(self, shard: int) -> None:
+        """Help ourselves; whatever goes wrong then, the request goes on waiting for its outcome."""
         try:
             self.drainer.drain(shard)
         except SQLAlchemyError as error:
-            logger.warning("drain failed", extra={"shard": shard, "error": type(error).__name__})
+            logger.warning("drain failed", extra={"shard": shard, "fault": backoff.classify(error).name})
+        except Exception:
+            logger.exception("drain failed")
 
     def _last_word(self, write: Write) -> Outcome:
         """Prevent what nobody has begun, or return what it ended in after all."""

@@ -57,11 +57,11 @@ def read(data: Path) -> State | None:
     """Return the state in a data folder, if it has one."""
     path = data / STACK_FILE
     try:
-        text = path.read_text()
+        content = path.read_bytes()
     except FileNotFoundError:
         return None
     try:
-        return _parsed(json.loads(text))
+        return _parsed(json.loads(content))
     except (ValueError, KeyError, TypeError, AttributeError):
         raise StackError(
             f"{path} is not a file of muster: move it away, or choose another folder with --data"

@@ -83,6 +83,8 @@ class Attribute:
     reference_types: tuple[str, ...] = ()
     sub_attributes: tuple["Attribute", ...] = ()
     stored: Stored = Stored.COLUMNS
+    max_length: int = 8_192
+    """Characters of a string, at most; what is looked up by an index takes less than other strings."""
     default: bool | None = None
     """What a new resource has when the client names no value; a PUT that names none keeps what there is."""
 

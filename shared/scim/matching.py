@@ -96,4 +96,9 @@ def _moment(text: str) -> datetime:
 
 def folded(attribute: Attribute, value: Any) -> Any:
     """Return the value as it is compared: in lower case, unless the attribute is caseExact."""
-    return value.lower() if isinstance(value, str) and not attribute.case_exact else value
+    return fold(value) if isinstance(value, str) and not attribute.case_exact else value
+
+
+def fold(text: str) -> str:
+    """Return a text in lower case, letter by letter, as the directory's SQL has it: one letter stays one letter."""
+    return text.lower() if text.isascii() else "".join(letter.lower()[0] for letter in text)

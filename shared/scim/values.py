@@ -101,10 +101,16 @@ def _element(attribute: Attribute, value: Any, where: str, used: Used | None) ->
     if value is None or value in ("", []):
         return None
     if not attribute.is_complex:
-        return _SCALARS[attribute.type](value, where, used)
+        return _within(attribute, _SCALARS[attribute.type](value, where, used), where)
     element = parts(attribute, value, where, used)
     require(attribute, element, where)
     return element or None
+
+
+def _within(attribute: Attribute, value: Any, where: str) -> Any:
+    if attribute.type is Type.STRING and len(value) > attribute.max_length:
+        raise InvalidValueError(f"{where} must not be longer than {attribute.max_length} characters")
+    return value
 
 
 def _object(attribute: Attribute, value: Any, where: str, used: Used | None) -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 from shared.scim.attributes import Attribute, Mutability, Returned, Stored, Type, Uniqueness
 
+LOOKED_UP = 512
+"""What an index of the directory bears, in characters of any script."""
+
 SCHEMAS = Attribute(
     name="schemas",
     description="The URNs of all schemas in use.",
@@ -24,6 +27,7 @@ ID = Attribute(
 EXTERNAL_ID = Attribute(
     name="externalId",
     description="The identifier that the provisioning client gave the resource.",
+    max_length=LOOKED_UP,
     case_exact=True,
 )
 

@@ -1,7 +1,7 @@
 """The Group schema (RFC 7643 section 4.2): a group, which is a staff-portal role in the directory."""
 
 from shared.scim.attributes import Attribute, Mutability, Schema, Stored, Type, Uniqueness
-from shared.scim.schemas.common import EXTERNAL_ID
+from shared.scim.schemas.common import EXTERNAL_ID, LOOKED_UP
 
 URN = "urn:ietf:params:scim:schemas:core:2.0:Group"
 
@@ -53,6 +53,7 @@ GROUP = Schema(
             description="The group's name; unique in the tenant, whatever its case.",
             required=True,
             uniqueness=Uniqueness.SERVER,
+            max_length=LOOKED_UP,
         ),
         MEMBERS,
     ),

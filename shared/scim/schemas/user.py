@@ -1,7 +1,7 @@
 """The User schema (RFC 7643 section 4.1): a person, who is an employee in the directory."""
 
 from shared.scim.attributes import Attribute, Mutability, Returned, Schema, Stored, Type, Uniqueness
-from shared.scim.schemas.common import EXTERNAL_ID, PRIMARY, multi_valued
+from shared.scim.schemas.common import EXTERNAL_ID, LOOKED_UP, PRIMARY, multi_valued
 
 URN = "urn:ietf:params:scim:schemas:core:2.0:User"
 
@@ -75,6 +75,7 @@ USER = Schema(
             description="The name the person signs in with; unique in the tenant, whatever its case.",
             required=True,
             uniqueness=Uniqueness.SERVER,
+            max_length=LOOKED_UP,
         ),
         NAME,
         Attribute(name="displayName", description="The name that is shown."),

@@ -1,0 +1,90 @@
+"""Requests that are broken below JSON: bodies that do not arrive as announced, sent over a bare socket."""
+
+import socket
+
+import pytest
+
+from shared.settings import Settings
+from tests.factories import Client
+
+USER = b'{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"broken@example.com"}'
+
+
+def send(stack: Settings, client: Client, headers: bytes, body: bytes) -> bytes:
+    """Send a POST of a user, close our half, and return all that comes back."""
+    host, _, port = stack.gateway_bind.rpartition(":")
+    head = b"POST /rest/scim/v2/Users HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer "
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(head + client.tenant.secret.encode() + b"\r\n" + headers + b"\r\n" + body)
+        connection.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: connection.recv(65_536), b""))
+
+
+def chunked(*chunks: bytes) -> bytes:
+    return b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [
+        (b"Content-Length: 1000\r\n", USER, b"400"),
+        (b"Transfer-Encoding: chunked\r\n", b"zz\r\nabc\r\n0\r\n\r\n", b"400"),
+        (b"Transfer-Encoding: chunked\r\n", b"5\r\nab", b"400"),
+        (b"Transfer-Encoding: chunked\r\n", chunked(USER + b" " * (1_048_576 - len(USER)), b"}}}} and more"), b"413"),
+        (b"Content-Length: 99999999\r\n", USER, b"413"),
+    ],
+    ids=["cut off", "malformed chunk", "cut off chunk", "chunks over the limit", "announced over the limit"],
+)
+def test_a_body_that_does_not_arrive_whole_is_refused(
+    client: Client, stack: Settings, headers: bytes, body: bytes, status: bytes
+) -> None:
+    answer = send(stack, client, headers, body)
+
+    assert answer.split(b" ", 2)[1] == status, answer
+    assert b"urn:ietf:params:scim:api:messages:2.0:Error" in answer
+    assert client.get("/Users").json()["totalResults"] == 0
+
+
+def test_a_chunked_body_is_taken(client: Client, stack: Settings) -> None:
+    answer = send(stack, client, b"Transfer-Encoding: chunked\r\n", chunked(USER[:40], USER[40:]))
+
+    assert answer.split(b" ", 2)[1] == b"201"
+
+
+@pytest.mark.parametrize("attribute", ["userName", "externalId"])
+def test_what_an_index_cannot_hold_is_refused_and_not_tried(client: Client, attribute: str) -> None:
+    body = {"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "x"} | {
+        attribute: "\U0001f600" * 513
+    }
+
+    refused = client.post("/Users", json=body)
+    taken = client.post("/Users", json=body | {attribute: "\U0001f600" * 512})
+
+    assert (refused.status_code, refused.json()["scimType"]) == (400, "invalidValue")
+    assert taken.status_code == 201
+
+
+def test_a_filter_that_would_plan_for_seconds_is_refused(client: Client) -> None:
+    response = client.get("/Users", params={"filter": " and ".join(['groups.display co "a"'] * 21)})
+
+    assert (response.status_code, response.json()["scimType"]) == (400, "invalidFilter")
+
+
+def test_case_is_folded_alike_in_lists_and_in_patches(client: Client) -> None:
+    user = client.create_user(emails=[{"value": "İ@x"}])
+    found = client.get("/Users", params={"filter": 'emails.value eq "i@x"'}).json()["totalResults"]
+    change = {"op": "replace", "path": 'emails[value eq "i@x"].display', "value": "same"}
+
+    changed = client.patch(
+        f"/Users/{user['id']}",
+        json={"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [change]},
+    )
+
+    assert len(changed.json()["emails"]) == found == 1
+
+
+def test_options_is_answered_like_any_method_that_is_not_offered(client: Client) -> None:
+    response = client.options("/Users")
+
+    assert response.status_code == 405
+    assert response.headers["Content-Type"] == "application/scim+json"
