@@ -138,6 +138,7 @@ def test_a_dead_servers_lock_is_no_obstacle_when_its_process_id_is_anothers_now(
 
     with postgres.start(tmp_path / "postgres") as server:
         _write(server, 1)
+        assert _read(server) == 1
 
 
 def test_a_server_that_ends_at_once_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

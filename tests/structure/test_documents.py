@@ -57,7 +57,7 @@ def test_command_lines_in_shell_blocks_parse(document: Path, monkeypatch: pytest
     for code in _code(document):
         for words in _MUSTER.findall(code.text) if code.is_shell else ():
             command, rest = _find_command(shlex.split(words))
-            command.make_context(command.name, rest)
+            assert command.make_context(command.name, rest).command is command
 
 
 @every_document

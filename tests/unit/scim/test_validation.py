@@ -151,4 +151,8 @@ def test_the_result_of_a_patch_must_be_valid(resource: dict[str, Any], detail: s
 
 
 def test_a_group_without_its_members_is_valid() -> None:
-    validation.check(GROUPS, {"displayName": "Engineers"})
+    valid = {"displayName": "Engineers"}
+
+    validation.check(GROUPS, valid)
+
+    assert valid == {"displayName": "Engineers"}
