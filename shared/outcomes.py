@@ -18,6 +18,10 @@ LARGEST_MESSAGE = 65_536
 """A larger outcome is announced by its id alone, and read from the journal (bytes)."""
 
 
+NOBODY = ""
+"""The channel of a write whose client does not wait: its outcome is kept in the journal and not announced."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What an operation ended in: the resource as the directory then held it, or the error."""
@@ -53,6 +57,8 @@ def publish(redis: Redis, replies: Iterable[Reply]) -> None:
     try:
         pipeline = redis.pipeline(transaction=False)
         for reply in replies:
+            if reply.channel == NOBODY:
+                continue
             pipeline.publish(reply.channel, encode(reply.outcome))
         pipeline.execute()
     except RedisError as error:

@@ -13,6 +13,7 @@ from typing import Any, get_type_hints
 PREFIX = "MUSTER_"
 STACK_FILE = "stack.json"
 DEFAULT_DATA = ".muster"
+_TRUTHS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
 class SettingsError(ValueError):
@@ -46,6 +47,9 @@ class Settings:
     journal_days: int = _setting(90, "Settled operations are kept this long, by whole weeks.")
     history_days: int = _setting(730, "History is kept this long, by whole weeks.")
     token_cache_seconds: float = _setting(1.0, "A looked-up token is trusted this long; a revocation takes as long.")
+    security_events: bool = _setting(
+        default=False, doc="Whether /ServiceProviderConfig tells of asynchronous requests; some clients fail on it."
+    )
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.")
 
 
@@ -104,7 +108,7 @@ def _typed(texts: Mapping[str, str]) -> dict[str, Any]:
     wrong: list[str] = []
     for name, text in texts.items():
         try:
-            values[name] = hints[name](text)
+            values[name] = _truth(text) if hints[name] is bool else hints[name](text)
         except ValueError:
             wrong.append(f"{PREFIX}{name.upper()} must be {hints[name].__name__}, not {text!r}")
         except KeyError:
@@ -112,3 +116,9 @@ def _typed(texts: Mapping[str, str]) -> dict[str, Any]:
     if wrong:
         raise SettingsError("; ".join(wrong))
     return values
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in _TRUTHS:
+        raise ValueError
+    return _TRUTHS[text.lower()]

@@ -13,11 +13,12 @@ from rich.table import Table
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from services.directory import database, ids, migrating, operations, tenants, tokens
+from services.directory import database, ids, migrating, operations, queries, tenants, tokens
 from services.directory.journal import State
 from services.directory.tenants import TenantError
 from services.directory.tokens import TokenError
 from shared import logs, settings
+from shared.scim import resource_types
 
 data_option = click.option(
     "--data", type=click.Path(path_type=Path), help="The local stack's data folder.  [default: MUSTER_DATA or .muster]"
@@ -68,11 +69,14 @@ def token() -> None:
 @token.command("create")
 @click.argument("tenant")
 @click.option("--name", default="provisioning", show_default=True, help="What the token is for.")
+@click.option("--user", metavar="USERNAME", help="Bind it to this User of the tenant, whom /Me then means.")
 @data_option
-def create_token(tenant: str, name: str, data: Path | None) -> None:
+def create_token(tenant: str, name: str, user: str | None, data: Path | None) -> None:
     """Create a token of TENANT. The secret alone goes to standard output; it is never shown again."""
     with _transaction(data) as connection:
-        secret = tokens.create(connection, tenants.find(connection, tenant).id, name)
+        tenant_id = tenants.find(connection, tenant).id
+        user_id = None if user is None else _user(connection, tenant_id, user)
+        secret = tokens.create(connection, tenant_id, name, user_id)
     click.echo(secret)
 
 
@@ -84,8 +88,11 @@ def list_tokens(tenant: str | None, data: Path | None) -> None:
     with _transaction(data) as connection:
         found = tokens.every(connection, tenant)
     _table(
-        ["id", "tenant", "name", "ends in", "created", "revoked"],
-        [[str(t.id), t.tenant, t.name, t.hint, _moment(t.created_at), _moment(t.revoked_at)] for t in found],
+        ["id", "tenant", "name", "ends in", "created", "revoked", "user"],
+        [
+            [str(t.id), t.tenant, t.name, t.hint, _moment(t.created_at), _moment(t.revoked_at), str(t.user_id or "")]
+            for t in found
+        ],
     )
 
 
@@ -157,6 +164,13 @@ def _settings(data: Path | None) -> settings.Settings:
         return settings.load_complete(os.environ, data)
     except settings.SettingsError as error:
         raise click.ClickException(str(error)) from error
+
+
+def _user(connection: Connection, tenant_id: UUID, name: str) -> UUID:
+    found = queries.find_unique(connection, resource_types.USERS, tenant_id, name)
+    if found is None:
+        raise click.ClickException(f"The tenant has no User {name!r}")
+    return found
 
 
 def _id(text: str, what: str) -> UUID:

@@ -1,6 +1,7 @@
 """Keep secrets that the processes share: each is made once, by whoever needs it first."""
 
 import secrets
+from collections.abc import Callable
 
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert
@@ -10,9 +11,17 @@ from services.directory import tables
 BYTES = 32
 
 
-def shared(connection: Connection, name: str) -> bytes:
-    """Return the secret of this name, which is the same for every process."""
-    made = insert(tables.shared_key).values(name=name, value=secrets.token_bytes(BYTES))
-    connection.execute(made.on_conflict_do_nothing())
-    value: bytes = connection.scalars(select(tables.shared_key.c.value).where(tables.shared_key.c.name == name)).one()
-    return value
+def random_bytes() -> bytes:
+    """Return a new secret for whatever takes plain bytes."""
+    return secrets.token_bytes(BYTES)
+
+
+def shared(connection: Connection, name: str, make: Callable[[], bytes] = random_bytes) -> bytes:
+    """Return the secret of this name, which is the same for every process; `make` makes it where there is none yet."""
+    table = tables.shared_key
+    look = select(table.c.value).where(table.c.name == name)
+    found: bytes | None = connection.scalar(look)
+    if found is None:
+        connection.execute(insert(table).values(name=name, value=make()).on_conflict_do_nothing())
+        found = connection.scalars(look).one()
+    return found

@@ -101,6 +101,7 @@ token = Table(
     Column("sha256", LargeBinary, nullable=False, unique=True),
     Column("created_at", _TIME, nullable=False, server_default=func.now()),
     Column("revoked_at", _TIME),
+    Column("user_id", Uuid, ForeignKey("employee.id")),
 )
 employee = _resource_table("employee", resource_types.USERS, Column("region", Text, nullable=False, server_default=HQ))
 role = _resource_table("role", resource_types.GROUPS)

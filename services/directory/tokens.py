@@ -30,31 +30,36 @@ class Token:
     tenant: str
     name: str
     hint: str
+    user_id: UUID | None
     created_at: datetime
     revoked_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Principal:
-    """Who sends a request: the tenant, and the token that says so."""
+    """Who sends a request: the tenant, and the token that says so; perhaps the User whom the token is bound to."""
 
     tenant_id: UUID
     tenant: str
     domain: str | None
     token_id: UUID
+    user_id: UUID | None = None
 
 
 class TokenError(ValueError):
     """A token cannot be made; the text says why."""
 
 
-def create(connection: Connection, tenant_id: UUID, name: str) -> str:
-    """Create a token of a tenant, and return its secret, which nobody can read again. Raises TokenError."""
+def create(connection: Connection, tenant_id: UUID, name: str, user_id: UUID | None = None) -> str:
+    """Create a token of a tenant, perhaps bound to a User; return its secret, which nobody can read again.
+
+    Raises TokenError.
+    """
     if not name.isprintable() or not 0 < len(name) <= LONGEST_NAME:
         raise TokenError(f"A token's name has 1 to {LONGEST_NAME} characters that can be printed")
     secret = generate()
     statement = insert(tables.token).values(
-        id=ids.new(), tenant_id=tenant_id, name=name, hint=secret[-4:], sha256=_digest(secret)
+        id=ids.new(), tenant_id=tenant_id, name=name, hint=secret[-4:], sha256=_digest(secret), user_id=user_id
     )
     connection.execute(statement)
     return secret
@@ -66,19 +71,25 @@ def authenticate(connection: Connection, secret: str) -> Principal | None:
         return None
     token, tenant = tables.token, tables.tenant
     statement = (
-        select(tenant.c.id, tenant.c.slug, tenant.c.domain, token.c.id)
+        select(
+            tenant.c.id.label("tenant_id"),
+            tenant.c.slug.label("tenant"),
+            tenant.c.domain,
+            token.c.id.label("token_id"),
+            token.c.user_id,
+        )
         .join(tenant, tenant.c.id == token.c.tenant_id)
         .where(token.c.sha256 == _digest(secret), token.c.revoked_at.is_(None))
     )
-    row = connection.execute(statement).one_or_none()
-    return None if row is None else Principal(tenant_id=row[0], tenant=row[1], domain=row[2], token_id=row[3])
+    row = connection.execute(statement).mappings().one_or_none()
+    return None if row is None else Principal(**row)
 
 
 def every(connection: Connection, tenant: str | None = None) -> Sequence[Token]:
     """Return the tokens of a tenant, or all."""
     table = tables.token
-    columns = (table.c.id, tables.tenant.c.slug.label("tenant"), table.c.name, table.c.hint, table.c.created_at)
-    statement = select(*columns, table.c.revoked_at).join(tables.tenant).order_by(table.c.id)
+    own = (table.c[name] for name in ("id", "name", "hint", "user_id", "created_at", "revoked_at"))
+    statement = select(*own, tables.tenant.c.slug.label("tenant")).join(tables.tenant).order_by(table.c.id)
     if tenant is not None:
         statement = statement.where(tables.tenant.c.slug == tenant)
     return [Token(**row) for row in connection.execute(statement).mappings()]

@@ -12,8 +12,9 @@ from flask import Blueprint, Flask, Response, g, request
 
 from services.directory import database
 from services.directory.drain import Drainer
-from services.gateway import discovery, errors, health, responses
+from services.gateway import async_results, discovery, errors, health, me, responses
 from services.gateway.accepting import Accepter
+from services.gateway.async_results import AsyncResults
 from services.gateway.auth import Authenticator
 from services.gateway.resources import Resources
 from services.gateway.searching import Searching
@@ -27,12 +28,15 @@ from shared.settings import Settings
 logger = logging.getLogger(__name__)
 
 PREFIXES = (responses.PREFIX, "/scim/v2")
+OPEN = frozenset(prefix + async_results.KEYS for prefix in PREFIXES)
+"""What needs no token: whoever verifies an event may well be somebody else than the client."""
+
 POOL_SIZE = 20
 PATIENCE = "1s"
 """A request waits no longer than this for another's lock at once; its deadline is looked at in between."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_NOT_OFFERED = ("/Me", "/Bulk")
+_NOT_OFFERED = ("/Bulk",)
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -56,8 +60,16 @@ def create(settings: Settings) -> Flask:
     writes = Writes(writer=writer, channel=channel)
     resources = Resources(settings=settings, engine=engine, writes=writes)
     searching = Searching(settings, engine)
+    results = AsyncResults(settings=settings, engine=engine, writer=writer)
     for prefix in PREFIXES:
-        scim = _scim(resources.blueprint(), searching.blueprint(), discovery.blueprint(settings), prefix)
+        endpoints = (
+            resources.blueprint(),
+            me.blueprint(resources),
+            results.blueprint(),
+            searching.blueprint(),
+            discovery.blueprint(settings),
+        )
+        scim = _scim(endpoints, prefix)
         app.register_blueprint(scim, url_prefix=prefix)
     app.register_blueprint(health.blueprint(engine, redis, listener))
     listener.start()
@@ -82,12 +94,11 @@ def _flask(settings: Settings, authenticator: Authenticator) -> Flask:
     return app
 
 
-def _scim(resources: Blueprint, searches: Blueprint, about: Blueprint, prefix: str) -> Blueprint:
+def _scim(endpoints: Iterable[Blueprint], prefix: str) -> Blueprint:
     """Return all endpoints under one prefix."""
     scim = Blueprint(prefix.strip("/").replace("/", "-"), __name__)
-    scim.register_blueprint(resources)
-    scim.register_blueprint(searches)
-    scim.register_blueprint(about)
+    for blueprint in endpoints:
+        scim.register_blueprint(blueprint)
     for rule in _NOT_OFFERED:
         name = f"not offered {rule.replace('.', ' ')}"
         scim.add_url_rule(rule, endpoint=name, view_func=_not_offered, methods=_METHODS)
@@ -100,7 +111,7 @@ def _not_offered() -> Response:
 
 def _authenticate(authenticator: Authenticator) -> None:
     """Ask for a token under the SCIM prefixes, before anything tells a stranger which endpoints there are."""
-    if request.path.startswith(PREFIXES):
+    if request.path.startswith(PREFIXES) and request.path not in OPEN:
         g.principal = authenticator.principal(request)
 
 

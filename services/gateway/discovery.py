@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, current_app, g, request
 
 from services.gateway import responses
-from shared.scim import discovery, messages, resource_types
+from shared.scim import discovery, events, messages, resource_types
 from shared.scim.errors import ForbiddenError, NotFoundError
 from shared.settings import Settings
 
@@ -36,6 +36,7 @@ def _config(settings: Settings) -> Response:
             max_results=settings.max_page,
             default_page=settings.default_page,
             cursor_seconds=settings.cursor_seconds,
+            event_uris=events.URIS if settings.security_events else (),
         )
     )
 

@@ -1,5 +1,6 @@
 """Serve Users and Groups: reads come from the directory, writes go through the journal (RFC 7644 section 3)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,10 +11,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from services.directory import database, queries
 from services.directory.journal import Write
-from services.gateway import requests, responses
+from services.gateway import async_results, requests, responses
 from services.gateway.writes import Sender, Writes
 from shared.outcomes import Outcome
-from shared.scim import projection, resource_types, versions
+from shared.scim import preferences, projection, resource_types, versions
 from shared.scim.attributes import ResourceType
 from shared.scim.errors import OutcomeUnknownError
 from shared.scim.projection import Projection
@@ -39,19 +40,20 @@ class Resources:
         one, many = f"{resource_type.endpoint}/<resource_id>", resource_type.endpoint
         for rule, method, view in (
             (many, "POST", self._create),
-            (one, "GET", self._get),
-            (one, "PUT", self._replace),
-            (one, "PATCH", self._patch),
-            (one, "DELETE", self._delete),
+            (one, "GET", self.get),
+            (one, "PUT", self.replace),
+            (one, "PATCH", self.patch),
+            (one, "DELETE", self.delete),
         ):
             routes.add_url_rule(
                 rule,
-                endpoint=f"{resource_type.name}{view.__name__}",
+                endpoint=f"{resource_type.name} {view.__name__.strip('_')}",
                 view_func=partial(view, resource_type),
                 methods=[method],
             )
 
-    def _get(self, resource_type: ResourceType, resource_id: str) -> Response:
+    def get(self, resource_type: ResourceType, resource_id: str) -> Response:
+        """Answer a GET of one resource (RFC 7644 section 3.4.1)."""
         wanted = _projection(resource_type)
         found = self._read(resource_type, resource_id, wanted)
         response = self._answer(found, resource_type, wanted, 200)
@@ -63,26 +65,25 @@ class Resources:
 
     def _create(self, resource_type: ResourceType) -> Response:
         wanted = _projection(resource_type)
-        outcome = self._perform(self.writes.create(_sender(), resource_type, self._document()))
-        return self._answer(_resource(outcome), resource_type, wanted, outcome.status)
+        write = self.writes.create(_sender(), resource_type, self._document())
+        return self._perform(write, partial(self._answer_outcome, resource_type, wanted))
 
-    def _replace(self, resource_type: ResourceType, resource_id: str) -> Response:
+    def replace(self, resource_type: ResourceType, resource_id: str) -> Response:
+        """Answer a PUT (RFC 7644 section 3.5.1)."""
         wanted = _projection(resource_type)
-        outcome = self._perform(self.writes.replace(_sender(), resource_type, resource_id, self._document()))
-        return self._answer(_resource(outcome), resource_type, wanted, outcome.status)
+        write = self.writes.replace(_sender(), resource_type, resource_id, self._document())
+        return self._perform(write, partial(self._answer_outcome, resource_type, wanted))
 
-    def _patch(self, resource_type: ResourceType, resource_id: str) -> Response:
+    def patch(self, resource_type: ResourceType, resource_id: str) -> Response:
+        """Answer a PATCH (RFC 7644 section 3.5.2)."""
         wanted = _projection(resource_type)
-        outcome = self._perform(self.writes.patch(_sender(), resource_type, resource_id, self._document()))
-        if outcome.is_complete:
-            return self._answer(_resource(outcome), resource_type, wanted, outcome.status)
-        if _asks_for_attributes():
-            return self._answer(self._reread(resource_type, resource_id, wanted), resource_type, wanted, 200)
-        return _without_body(self._answer(_resource(outcome), resource_type, wanted, 204))
+        write = self.writes.patch(_sender(), resource_type, resource_id, self._document())
+        return self._perform(write, partial(self._answer_patch, resource_type, resource_id, wanted))
 
-    def _delete(self, resource_type: ResourceType, resource_id: str) -> Response:
-        self._perform(self.writes.delete(_sender(), resource_type, resource_id))
-        return Response(status=204)
+    def delete(self, resource_type: ResourceType, resource_id: str) -> Response:
+        """Answer a DELETE (RFC 7644 section 3.6)."""
+        write = self.writes.delete(_sender(), resource_type, resource_id)
+        return self._perform(write, lambda _: Response(status=204))
 
     def _document(self) -> dict[str, Any]:
         return requests.document(request, self.settings.max_body_bytes)
@@ -100,9 +101,26 @@ class Resources:
         except SQLAlchemyError as error:
             raise OutcomeUnknownError("The change was applied, but cannot be read back at the moment") from error
 
-    def _perform(self, write: Write) -> Outcome:
+    def _perform(self, write: Write, answer: Callable[[Outcome], Response]) -> Response:
+        """Take a write through, and answer with its outcome; with 202 if there is none yet and the client said so."""
         g.operation_id = write.id
-        return self.writes.perform(write)
+        preferred = preferences.parse(request.headers.get("Prefer"))
+        if not preferred.respond_async:
+            return answer(self.writes.perform(write))
+        outcome = self.writes.submit(write, preferred.wait)
+        return async_results.accepted(write.id, self._base()) if outcome is None else answer(outcome)
+
+    def _answer_outcome(self, resource_type: ResourceType, wanted: Projection, outcome: Outcome) -> Response:
+        return self._answer(_resource(outcome), resource_type, wanted, outcome.status)
+
+    def _answer_patch(
+        self, resource_type: ResourceType, resource_id: str, wanted: Projection, outcome: Outcome
+    ) -> Response:
+        if outcome.is_complete:
+            return self._answer_outcome(resource_type, wanted, outcome)
+        if _asks_for_attributes():
+            return self._answer(self._reread(resource_type, resource_id, wanted), resource_type, wanted, 200)
+        return responses.without_body(self._answer(_resource(outcome), resource_type, wanted, 204))
 
     def _answer(self, found: dict[str, Any], resource_type: ResourceType, wanted: Projection, status: int) -> Response:
         return responses.resource(found, resource_type, wanted, self._base(), status)
@@ -126,9 +144,3 @@ def _sender() -> Sender:
 def _resource(outcome: Outcome) -> dict[str, Any]:
     assert outcome.resource is not None, "what succeeded and is not a DELETE returns its resource"
     return outcome.resource
-
-
-def _without_body(response: Response) -> Response:
-    response.set_data(b"")
-    response.headers.pop("Content-Type", None)
-    return response

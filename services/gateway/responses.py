@@ -38,6 +38,13 @@ def resource(
     return scim(projections.apply(projection, located, resource_type), status, headers)
 
 
+def without_body(response: Response) -> Response:
+    """Return an answer that keeps its headers and says nothing more."""
+    response.set_data(b"")
+    response.headers.pop("Content-Type", None)
+    return response
+
+
 def locate(found: Resource, resource_type: ResourceType, base: str) -> Resource:
     """Return a resource with its own URI, and the URIs of all resources that it refers to."""
     located = found | {META.name: found[META.name] | {"location": f"{base}{resource_type.endpoint}/{found['id']}"}}

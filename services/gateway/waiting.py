@@ -111,4 +111,4 @@ class Listener(threading.Thread):
         if decoded is None:
             logger.warning("outcome not understood")
         elif not self._waiters.tell(*decoded):
-            logger.info("outcome came too late", extra={"operation_id": str(decoded[0])})
+            logger.debug("outcome nobody waits for", extra={"operation_id": str(decoded[0])})

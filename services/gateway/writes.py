@@ -1,6 +1,6 @@
 """Turn what a client sends into a write for the journal, parsed and checked, so that only sound ones are queued."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +8,7 @@ from services.directory import ids
 from services.directory.journal import Write
 from services.directory.tokens import Principal
 from services.gateway.writing import Writer
-from shared.outcomes import Outcome
+from shared.outcomes import NOBODY, Outcome
 from shared.scim import errors, patch, validation
 from shared.scim.attributes import ResourceType
 from shared.scim.errors import NotFoundError
@@ -51,10 +51,16 @@ class Writes:
 
     def perform(self, write: Write) -> Outcome:
         """Take a write through the journal, and return its outcome. Raises what it was refused with."""
-        outcome = self.writer.write(write)
-        if outcome.detail is not None:
-            raise errors.restore(outcome.status, outcome.scim_type, outcome.detail)
-        return outcome
+        return _succeeded(self.writer.write(write))
+
+    def submit(self, write: Write, seconds: int) -> Outcome | None:
+        """Take a write into the journal, and return its outcome if it is there within so many seconds.
+
+        Raises what it was refused with by then.
+        """
+        to = self.channel if seconds else NOBODY
+        outcome = self.writer.submit(replace(write, reply_to=to), seconds)
+        return None if outcome is None else _succeeded(outcome)
 
     def _write(self, sender: Sender, resource_type: ResourceType, method: str, lane: UUID, request: Any) -> Write:
         return Write(
@@ -69,6 +75,12 @@ class Writes:
             if_match=sender.if_match,
             reply_to=self.channel,
         )
+
+
+def _succeeded(outcome: Outcome) -> Outcome:
+    if outcome.detail is not None:
+        raise errors.restore(outcome.status, outcome.scim_type, outcome.detail)
+    return outcome
 
 
 def _lane(resource_type: ResourceType, resource_id: str) -> UUID:

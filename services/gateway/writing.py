@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain, repeat
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
@@ -46,13 +47,30 @@ class Writer:
         Raises UnavailableError when it was not and will not be applied, OutcomeUnknownError when the database cannot
         be asked.
         """
-        deadline = time.monotonic() + self.deadline_seconds
+        with logs.bind(operation_id=str(write.id)):
+            return self.submit(write, self.deadline_seconds) or self._last_word(write)
+
+    def submit(self, write: Write, seconds: float) -> Outcome | None:
+        """Return what a write ended in within so many seconds, or None: it is in the journal then, and stays there.
+
+        Raises as `write` does when it did not get into the journal.
+        """
+        begun = time.monotonic()
         with logs.bind(operation_id=str(write.id)), self.waiters.register(write.id) as waiter:
-            shard = self._accept(write, deadline)
+            shard = self._accept(write, begun + self.deadline_seconds)
             if shard is None:
                 return self._last_word(write)
             self.wake(shard)
-            return self._wait(write, shard, waiter, deadline)
+            return self._wait(write, shard, waiter, begun + min(seconds, self.deadline_seconds))
+
+    def drain(self, shard: int) -> None:
+        """Work off a shard here; whatever goes wrong then, the request goes on waiting for its outcome."""
+        try:
+            self.drainer.drain(shard)
+        except SQLAlchemyError as error:
+            logger.warning("drain failed", extra={"shard": shard, "fault": backoff.classify(error).name})
+        except Exception:
+            logger.exception("drain failed")
 
     def _accept(self, write: Write, deadline: float) -> int | None:
         """Accept a write, and after a fault that passes try again, for its commit may have happened all the same.
@@ -87,22 +105,20 @@ class Writer:
             logger.warning("journal not readable", extra={"fault": backoff.classify(error).name})
             return None
 
-    def _wait(self, write: Write, shard: int, waiter: Waiter, deadline: float) -> Outcome:
-        for seconds, act in ((LOOK_SECONDS, self.wake), (DRAIN_SECONDS - LOOK_SECONDS, self._drain)):
-            if waiter.wait(min(seconds, max(0.0, deadline - time.monotonic()))):
+    def _wait(self, write: Write, shard: int, waiter: Waiter, deadline: float) -> Outcome | None:
+        """Walk down the ladder until the deadline; None when there is no outcome by then, or none to be read."""
+        rest = repeat((DRAIN_SECONDS, self.drain))
+        for seconds, act in chain([(LOOK_SECONDS, self.wake), (DRAIN_SECONDS - LOOK_SECONDS, self.drain)], rest):
+            left = deadline - time.monotonic()
+            if left <= 0 or waiter.wait(min(seconds, left)):
                 break
             found = self._look(write)
             if found is not None:
                 return found
             act(shard)
-        pause = DRAIN_SECONDS
-        while not waiter.is_told and time.monotonic() < deadline:
-            if not waiter.wait(max(0.0, min(pause, deadline - time.monotonic()))):
-                found = self._look(write)
-                if found is not None:
-                    return found
-                self._drain(shard)
-        return waiter.outcome or self._last_word(write)
+        if waiter.outcome is None and waiter.is_told:
+            return self._look(write)
+        return waiter.outcome
 
     def _look(self, write: Write) -> Outcome | None:
         try:
@@ -111,15 +127,6 @@ class Writer:
         except SQLAlchemyError as error:
             logger.warning("journal not readable", extra={"error": type(error).__name__})
             return None
-
-    def _drain(self, shard: int) -> None:
-        """Help ourselves; whatever goes wrong then, the request goes on waiting for its outcome."""
-        try:
-            self.drainer.drain(shard)
-        except SQLAlchemyError as error:
-            logger.warning("drain failed", extra={"shard": shard, "fault": backoff.classify(error).name})
-        except Exception:
-            logger.exception("drain failed")
 
     def _last_word(self, write: Write) -> Outcome:
         """Prevent what nobody has begun, or return what it ended in after all."""

@@ -1,5 +1,6 @@
 """Describes the server to its clients: schemas, resource types and configuration (RFC 7643 sections 5 to 7)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from shared.scim.attributes import Attribute, ResourceType, Schema
@@ -44,9 +45,13 @@ def resource_type_document(resource_type: ResourceType, base_url: str) -> dict[s
 
 
 def service_provider_config(
-    base_url: str, *, max_results: int, default_page: int, cursor_seconds: int
+    base_url: str, *, max_results: int, default_page: int, cursor_seconds: int, event_uris: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Return what this server can do (RFC 7643 section 5, RFC 9865 section 4)."""
+    """Return what this server can do (RFC 7643 section 5, RFC 9865 section 4).
+
+    With `event_uris` it tells of asynchronous requests too (RFC 9967 section 4), which some clients do not survive.
+    """
+    asynchronous = {"securityEvents": {"asyncRequest": "request", "eventUris": list(event_uris)}} if event_uris else {}
     return {
         "schemas": [SERVICE_PROVIDER_CONFIG],
         "patch": {"supported": True},
@@ -64,6 +69,7 @@ def service_provider_config(
             "cursorTimeout": cursor_seconds,
         },
         "authenticationSchemes": [BEARER_TOKEN],
+        **asynchronous,
         "meta": {"resourceType": "ServiceProviderConfig", "location": f"{base_url}/ServiceProviderConfig"},
     }
 

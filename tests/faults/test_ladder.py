@@ -62,6 +62,20 @@ def test_writes_succeed_without_a_worker(own_stack: Stack, own_client: Client) -
     assert own_client.get(f"/Users/{created['id']}").json() == changed.json()
 
 
+def test_an_asynchronous_write_is_applied_without_a_worker_once_its_client_asks(
+    own_stack: Stack, own_client: Client
+) -> None:
+    kill(own_stack, "worker", signal.SIGKILL)
+
+    accepted = own_client.post("/Users", json=person(), headers={"Prefer": "respond-async"})
+    answers = [accepted]
+    while answers[-1].status_code == 202 and len(answers) < 10_000:
+        answers.append(own_client.get(accepted.headers["Location"]))
+
+    assert answers[-1].status_code == 200
+    assert own_client.get("/Users").json()["totalResults"] == 1
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "frozen"])
 def test_writes_succeed_without_a_broker(own_stack: Stack, own_client: Client, number: signal.Signals) -> None:
     before = own_client.create_user()

@@ -1,6 +1,7 @@
 """The commands of the operator: tenants, tokens, operations, and what they say when something is wrong."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,12 @@ from click.testing import CliRunner, Result
 from sqlalchemy import Engine
 
 from services.cli import main
-from services.directory import database, journal, tokens
+from services.directory import database, ids, journal, store, tokens
+from shared.scim.resource_types import USERS
 from shared.settings import Settings
 from tests.factories import Tenant, person, write
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -49,6 +53,23 @@ def test_a_revoked_token_opens_nothing(engine: Engine, environ: dict[str, str]) 
     assert (first.exit_code, second.exit_code) == (0, 1)
     with database.transaction(engine) as connection:
         assert tokens.authenticate(connection, secret) is None
+
+
+def test_a_token_is_bound_to_a_user_by_name(engine: Engine, environ: dict[str, str], tenant: Tenant) -> None:
+    slug, user_id = tenant.principal.tenant, ids.new()
+    with database.transaction(engine) as connection:
+        store.create(connection, USERS, tenant.principal.tenant_id, user_id, person(userName="Ada@example.com"), NOW)
+
+    given = muster(environ, "token", "create", slug, "--user", "ada@EXAMPLE.com")
+    refused = muster(environ, "token", "create", slug, "--user", "bob@example.com")
+
+    with database.transaction(engine) as connection:
+        principal = tokens.authenticate(connection, given.stdout.strip())
+    assert principal is not None
+    assert principal.user_id == user_id
+    assert str(user_id) in muster(environ, "token", "list", "--tenant", slug).stdout
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "The tenant has no User 'bob@example.com'" in refused.stderr
 
 
 def test_operations_are_shown_without_the_values_they_carry(

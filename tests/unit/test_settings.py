@@ -26,6 +26,16 @@ def test_values_have_the_types_of_their_fields(tmp_path: Path) -> None:
     assert (loaded.shards, loaded.deadline_seconds) == (3, 1.5)
 
 
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("False", False), ("1", True), ("off", False)])
+def test_truths_are_understood_in_their_usual_forms(tmp_path: Path, text: str, value: bool) -> None:
+    assert settings.load({"MUSTER_SECURITY_EVENTS": text}, tmp_path).security_events is value
+
+
+def test_what_is_neither_true_nor_false_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="MUSTER_SECURITY_EVENTS must be bool"):
+        settings.load({"MUSTER_SECURITY_EVENTS": "perhaps"}, tmp_path)
+
+
 def test_everything_that_is_wrong_is_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"MUSTER_SHARDS.*MUSTER_MAX_PAGE"):
         settings.load({"MUSTER_SHARDS": "many", "MUSTER_MAX_PAGE": "all"}, tmp_path)
@@ -44,6 +54,6 @@ def test_a_damaged_file_of_the_stack_is_named(tmp_path: Path) -> None:
 
 
 def test_a_child_process_gets_the_same_settings(tmp_path: Path) -> None:
-    given = Settings(database_url="a", broker_url="b", shards=3, deadline_seconds=0.5)
+    given = Settings(database_url="a", broker_url="b", shards=3, deadline_seconds=0.5, security_events=True)
 
     assert settings.load(settings.environment(given), tmp_path) == given

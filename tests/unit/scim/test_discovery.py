@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shared.scim import discovery
+from shared.scim import discovery, events
 from shared.scim.attributes import Attribute, ResourceType
 from shared.scim.resource_types import ALL, GROUPS, USERS
 from tests.unit.scim.bodies import ENTERPRISE, GROUP_URN, USER_URN
@@ -87,3 +87,18 @@ def test_the_configuration_says_what_is_supported() -> None:
         "cursorTimeout": 60,
     }
     assert [scheme["type"] for scheme in document["authenticationSchemes"]] == ["oauthbearertoken"]
+
+
+def test_asynchronous_requests_are_told_of_only_where_that_is_wanted() -> None:
+    def config(*event_uris: str) -> dict[str, Any]:
+        return discovery.service_provider_config(
+            BASE, max_results=200, default_page=50, cursor_seconds=60, event_uris=event_uris
+        )
+
+    silent, telling = config(), config(*events.URIS)
+
+    assert "securityEvents" not in silent
+    assert telling["securityEvents"] == {
+        "asyncRequest": "request",
+        "eventUris": ["urn:ietf:params:scim:event:misc:asyncresp"],
+    }

@@ -1,9 +1,9 @@
-"""Secrets that all processes share: the first one signs cursors."""
+"""Secrets that all processes share: one signs cursors, another one security events."""
 
 from alembic import op
 
 revision = "0005"
-down_revision = "0001"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
