@@ -4,6 +4,7 @@ import click
 
 from services.demo import demo
 from services.directory import commands as directory
+from services.directory import extension_commands as extensions
 from services.gateway import commands as gateway
 from services.simulator import commands as simulator
 from services.stack import commands as stack
@@ -23,6 +24,7 @@ for command in (
     directory.tenant,
     directory.token,
     directory.operations_group,
+    extensions.extension,
     simulator.simulate,
     directory.migrate,
     gateway.gateway,

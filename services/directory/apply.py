@@ -19,9 +19,10 @@ from services.directory.journal import Operation
 from services.directory.members import Change, Named, Role
 from services.directory.rows import Resource, Row
 from shared.outcomes import Outcome
-from shared.scim import patch, patching, resource_types, validation, versions
+from shared.scim import mutability, patch, patching, projection, resource_types, validation, versions
 from shared.scim.attributes import Attribute, ResourceType, Stored
 from shared.scim.errors import PreconditionFailedError, SCIMError
+from shared.scim.resource_types import Catalogue
 from shared.scim.schemas.group import MEMBERS
 from shared.scim.schemas.user import GROUPS
 
@@ -54,12 +55,12 @@ class _Work:
         return history.entry(self.operation, self.resource_type, self.operation.lane, kind, changes, self.now)
 
 
-def apply(connection: Connection, operation: Operation, now: datetime) -> Applied:
+def apply(connection: Connection, operation: Operation, catalogue: Catalogue, now: datetime) -> Applied:
     """Apply an operation. Raises only what is no client's fault: database errors, and bugs."""
     work = _Work(
         connection=connection,
         operation=operation,
-        resource_type=resource_types.BY_NAME[operation.resource_type],
+        resource_type=catalogue.by_name[operation.resource_type],
         now=now,
     )
     try:
@@ -89,6 +90,8 @@ def _replace(work: _Work) -> Applied:
     row = _lock(work)
     current = rows.to_resource(work.resource_type, row)
     resource = _keeping_defaults(work.resource_type, work.operation.request, current)
+    resource = mutability.keep(work.resource_type, current, resource)
+    validation.check(work.resource_type, resource)
     has_members = _has_members(work.resource_type)
     with _savepoint(work, is_needed=has_members):
         joining = _members(work.resource_type, resource)
@@ -152,6 +155,7 @@ def _unless_changed(work: _Work, row: Row) -> Row:
 
 def _write(work: _Work, row: Row, current: Resource, resource: Resource, change: Change) -> Applied:
     """Write a changed resource; one that stays as it is keeps its version and its lastModified."""
+    mutability.check(work.resource_type, current, resource)
     changes = history.changes(
         work.resource_type, _without_rows(work.resource_type, current), _without_rows(work.resource_type, resource)
     )
@@ -171,7 +175,7 @@ def _applied(work: _Work, status: int, row: Row, kind: Kind, changes: list[dict[
     outcome = Outcome(
         operation_id=work.operation.id,
         status=status,
-        resource=complete,
+        resource=projection.without_secrets(complete, work.resource_type),
         is_complete=not _has_more_members(work, complete),
     )
     known = members.named(work.connection, change.added | change.removed)

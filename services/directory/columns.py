@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, DateTime, Numeric, Text, Uuid
@@ -12,6 +11,9 @@ from sqlalchemy.types import TypeEngine
 from shared.scim import resource_types
 from shared.scim.attributes import Attribute, ResourceType, Schema, Stored, Type, Uniqueness
 from shared.scim.schemas.common import ID
+
+BAG = "extensions"
+"""The column of all extensions that a tenant declared: their attributes by URN and name, as JSON."""
 
 SQL_TYPES: dict[Type, type[TypeEngine[Any]]] = {
     Type.STRING: Text,
@@ -56,16 +58,14 @@ class Column:
         return SQL_TYPES[self.leaf.type]()
 
 
-@lru_cache
 def of(resource_type: ResourceType) -> tuple[Column, ...]:
-    """Return the columns of a resource type, the ones of the common attributes first."""
-    return tuple(_derive(resource_type))
+    """Return the columns of a resource type, the ones of the common attributes first; tenants' extensions have none."""
+    return _COLUMNS[resource_type.name]
 
 
-@lru_cache
 def find(resource_type: ResourceType, attribute: Attribute, sub: Attribute | None) -> Column | None:
-    """Return the column of an attribute, or None when it is kept in rows or computed."""
-    return next((c for c in of(resource_type) if c.attribute is attribute and c.sub is sub), None)
+    """Return the column of an attribute, or None when it is kept in rows or in the bag, or computed."""
+    return _BY_ATTRIBUTE.get((resource_type.name, attribute, sub))
 
 
 def _derive(resource_type: ResourceType) -> Iterator[Column]:
@@ -90,3 +90,7 @@ def _own(resource_type: ResourceType) -> Iterator[tuple[Schema, Attribute]]:
 def _name(schema: Schema, attribute: Attribute, sub: Attribute | None = None) -> str:
     parts = (schema.column_prefix, attribute.column, sub.column if sub else "")
     return "_".join(part for part in parts if part)
+
+
+_COLUMNS = {resource_type.name: tuple(_derive(resource_type)) for resource_type in resource_types.ALL}
+_BY_ATTRIBUTE = {(name, c.attribute, c.sub): c for name, derived in _COLUMNS.items() for c in derived}

@@ -1,37 +1,23 @@
 """The commands of the directory: migrations, tenants, tokens, and the journal's operations."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import click
-from rich.console import Console
-from rich.table import Table
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
 
-from services.directory import database, ids, migrating, operations, queries, tenants, tokens
+from services.directory import database, migrating, operations, queries, tenants, terminal, tokens
 from services.directory.journal import State
-from services.directory.tenants import TenantError
-from services.directory.tokens import TokenError
-from shared import logs, settings
+from shared import logs
 from shared.scim import resource_types
 
-data_option = click.option(
-    "--data", type=click.Path(path_type=Path), help="The local stack's data folder.  [default: MUSTER_DATA or .muster]"
-)
-
-WIDEST = 1000
 STATES = [state.value for state in State]
 
 
 @click.command()
 def migrate() -> None:
     """Bring the database's schema up to date; harmless to run again."""
-    loaded = _settings(None)
+    loaded = terminal.load_settings(None)
     logs.configure(loaded.log_level, "migrate")
     migrating.upgrade(database.connect(loaded.database_url, process="migrate"), loaded)
 
@@ -44,21 +30,21 @@ def tenant() -> None:
 @tenant.command("create")
 @click.argument("slug")
 @click.option("--domain", help="The portal's domain; meta.location starts with it.")
-@data_option
+@terminal.data_option
 def create_tenant(slug: str, domain: str | None, data: Path | None) -> None:
     """Create the tenant SLUG."""
-    with _transaction(data) as connection:
+    with terminal.transaction(data) as connection:
         made = tenants.create(connection, slug, domain)
     click.echo(f"tenant {made.slug} created. Next: muster token create {made.slug}", err=True)
 
 
 @tenant.command("list")
-@data_option
+@terminal.data_option
 def list_tenants(data: Path | None) -> None:
     """List all tenants."""
-    with _transaction(data) as connection:
+    with terminal.transaction(data) as connection:
         found = tenants.every(connection)
-    _table(["tenant", "domain", "created"], [[t.slug, t.domain, _moment(t.created_at)] for t in found])
+    terminal.table(["tenant", "domain", "created"], [[t.slug, t.domain, terminal.moment(t.created_at)] for t in found])
 
 
 @click.group()
@@ -70,10 +56,10 @@ def token() -> None:
 @click.argument("tenant")
 @click.option("--name", default="provisioning", show_default=True, help="What the token is for.")
 @click.option("--user", metavar="USERNAME", help="Bind it to this User of the tenant, whom /Me then means.")
-@data_option
+@terminal.data_option
 def create_token(tenant: str, name: str, user: str | None, data: Path | None) -> None:
     """Create a token of TENANT. The secret alone goes to standard output; it is never shown again."""
-    with _transaction(data) as connection:
+    with terminal.transaction(data) as connection:
         tenant_id = tenants.find(connection, tenant).id
         user_id = None if user is None else _user(connection, tenant_id, user)
         secret = tokens.create(connection, tenant_id, name, user_id)
@@ -82,15 +68,22 @@ def create_token(tenant: str, name: str, user: str | None, data: Path | None) ->
 
 @token.command("list")
 @click.option("--tenant", help="Only the tokens of this tenant.")
-@data_option
+@terminal.data_option
 def list_tokens(tenant: str | None, data: Path | None) -> None:
     """List tokens, without their secrets."""
-    with _transaction(data) as connection:
+    with terminal.transaction(data) as connection:
         found = tokens.every(connection, tenant)
-    _table(
+    terminal.table(
         ["id", "tenant", "name", "ends in", "created", "revoked", "user"],
         [
-            [str(t.id), t.tenant, t.name, t.hint, _moment(t.created_at), _moment(t.revoked_at), str(t.user_id or "")]
+            [
+                str(t.id),
+                t.tenant,
+                t.name,
+                t.hint,
+                *map(terminal.moment, (t.created_at, t.revoked_at)),
+                str(t.user_id or ""),
+            ]
             for t in found
         ],
     )
@@ -98,11 +91,11 @@ def list_tokens(tenant: str | None, data: Path | None) -> None:
 
 @token.command("revoke")
 @click.argument("token_id")
-@data_option
+@terminal.data_option
 def revoke_token(token_id: str, data: Path | None) -> None:
     """Revoke the token TOKEN_ID (see: muster token list). It is refused everywhere within two seconds."""
-    with _transaction(data) as connection:
-        if not tokens.revoke(connection, _id(token_id, "token")):
+    with terminal.transaction(data) as connection:
+        if not tokens.revoke(connection, terminal.read_id(token_id, "token")):
             raise click.ClickException("There is no such token, or it was revoked before (see: muster token list)")
     click.echo(f"token {token_id} revoked", err=True)
 
@@ -120,12 +113,12 @@ def operations_group() -> None:
 @click.option(
     "--limit", default=50, show_default=True, type=click.IntRange(1, 1000), help="How many, the newest first."
 )
-@data_option
+@terminal.data_option
 def list_operations(tenant: str | None, state: str | None, limit: int, data: Path | None) -> None:
     """List operations, the newest first."""
-    with _transaction(data) as connection:
+    with terminal.transaction(data) as connection:
         found = operations.newest(connection, tenant=tenant, state=state, limit=limit)
-    _table(
+    terminal.table(
         ["id", "accepted", "tenant", "what", "resource", "seq", "state", "status"],
         [[*_line(line), line.state, str(line.status or "")] for line in found],
     )
@@ -133,37 +126,17 @@ def list_operations(tenant: str | None, state: str | None, limit: int, data: Pat
 
 @operations_group.command("show")
 @click.argument("operation_id")
-@data_option
+@terminal.data_option
 def show_operation(operation_id: str, data: Path | None) -> None:
     """Show the operation OPERATION_ID: where it stands, and what it ended in. Values of attributes are not shown."""
-    with _transaction(data) as connection:
-        found = operations.find(connection, _id(operation_id, "operation"))
+    with terminal.transaction(data) as connection:
+        found = operations.find(connection, terminal.read_id(operation_id, "operation"))
     if found is None:
         raise click.ClickException("There is no such operation (see: muster operations list)")
-    _table(["", ""], [[name, _moment(value) if name.endswith("_at") else str(value)] for name, value in found.items()])
-
-
-@contextmanager
-def _transaction(data: Path | None) -> Iterator[Connection]:
-    engine = database.connect(_settings(data).database_url, process="command")
-    try:
-        with database.transaction(engine) as connection:
-            yield connection
-    except (TenantError, TokenError) as error:
-        raise click.ClickException(str(error)) from error
-    except OperationalError as error:
-        raise click.ClickException(
-            f"The database cannot be reached (does the stack run? muster up): {error.orig}"
-        ) from error
-    finally:
-        engine.dispose()
-
-
-def _settings(data: Path | None) -> settings.Settings:
-    try:
-        return settings.load_complete(os.environ, data)
-    except settings.SettingsError as error:
-        raise click.ClickException(str(error)) from error
+    terminal.table(
+        ["", ""],
+        [[name, terminal.moment(value) if name.endswith("_at") else str(value)] for name, value in found.items()],
+    )
 
 
 def _user(connection: Connection, tenant_id: UUID, name: str) -> UUID:
@@ -173,27 +146,6 @@ def _user(connection: Connection, tenant_id: UUID, name: str) -> UUID:
     return found
 
 
-def _id(text: str, what: str) -> UUID:
-    found = ids.parse(text)
-    if found is None:
-        raise click.ClickException(f"{text!r} is not the id of a {what}")
-    return found
-
-
 def _line(line: operations.Line) -> list[str | None]:
     what = f"{line.method} {line.resource_type}"
-    return [str(line.id), _moment(line.accepted_at), line.tenant, what, str(line.lane), str(line.seq)]
-
-
-def _moment(value: Any) -> str:
-    return f"{value.astimezone():%Y-%m-%d %H:%M:%S}" if value else ""
-
-
-def _table(columns: list[str], rows: list[list[str | None]]) -> None:
-    """Print a table as wide as it is: an id that is cut off cannot be copied."""
-    table = Table(*columns, box=None, pad_edge=False, show_header=any(columns))
-    for row in rows:
-        table.add_row(*(cell or "" for cell in row))
-    console = Console()
-    console.width = max(console.width, console.measure(table, options=console.options.update(width=WIDEST)).maximum)
-    console.print(table if rows else "none", soft_wrap=True)
+    return [str(line.id), terminal.moment(line.accepted_at), line.tenant, what, str(line.lane), str(line.seq)]

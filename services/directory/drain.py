@@ -7,7 +7,7 @@ a batch fails it is rolled back as a whole, and its operations are run one by on
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from sqlalchemy import ARRAY, Connection, Engine, Uuid, bindparam, text
 
 from services.directory import backoff, database, history, journal
 from services.directory.apply import Applied, apply, refusal
+from services.directory.catalogues import Catalogues
 from services.directory.journal import Operation, State
 from shared.outcomes import Reply
 from shared.scim.errors import InternalError
@@ -50,6 +51,7 @@ class Drainer:
     engine: Engine
     announce: Announce
     max_starts: int
+    catalogues: Catalogues = field(default_factory=Catalogues)
 
     def drain(self, shard: int) -> int:
         """Apply all that is due in a shard; return how many operations were settled.
@@ -121,7 +123,8 @@ class Drainer:
         """Apply operations between a note that they are begun and its end; a failure in our hands is no crash."""
         self._note(shard, [operation.id for operation in operations])
         try:
-            results = [apply(connection, operation, now) for operation in operations]
+            catalogues = self.catalogues.of_tenants(connection, {operation.tenant_id for operation in operations})
+            results = [apply(connection, each, catalogues[each.tenant_id], now) for each in operations]
             history.record(connection, [entry for result in results for entry in result.entries])
             journal.settle(connection, [result.outcome for result in results])
         except Exception:

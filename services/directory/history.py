@@ -11,7 +11,8 @@ from sqlalchemy import Connection, insert, select
 
 from services.directory import tables
 from services.directory.journal import Operation
-from shared.scim.attributes import Attribute, ResourceType, Returned, Schema
+from shared.scim import projection
+from shared.scim.attributes import Attribute, ResourceType, Schema
 
 
 class Kind(StrEnum):
@@ -60,11 +61,17 @@ def entry(
 
 
 def changes(resource_type: ResourceType, old: dict[str, Any], new: dict[str, Any]) -> list[dict[str, Any]]:
-    """Compare two states of a resource, attribute by attribute; what a client cannot write is left out."""
+    """Compare two states of a resource, attribute by attribute; what a client cannot write is left out.
+
+    Of what is never returned it is told that it changed, and no value.
+    """
+    open_old = projection.without_secrets(old, resource_type)
+    open_new = projection.without_secrets(new, resource_type)
     found = []
     for schema, attribute in resource_type.walk():
-        before, after = _value(resource_type, schema, attribute, old), _value(resource_type, schema, attribute, new)
-        if attribute.is_writable and attribute.returned is not Returned.NEVER and before != after:
+        before, after = (_value(resource_type, schema, attribute, resource) for resource in (old, new))
+        if attribute.is_writable and before != after:
+            before, after = (_value(resource_type, schema, attribute, resource) for resource in (open_old, open_new))
             found.append({"attribute": _name(resource_type, schema, attribute), "from": before, "to": after})
     return found
 
@@ -104,7 +111,9 @@ def in_words(change: dict[str, Any]) -> str:
         left = [f"- {item['display']}" for item in change["removed"]]
         return f"{attribute}: {', '.join([*joined, *left])}"
     old, new = (_brief(change[side]) for side in ("from", "to"))
-    return f"{attribute}: {new}" if not old else f"{attribute}: {old} -> {new or 'none'}"
+    if not old:
+        return f"{attribute}: {new or 'changed'}"
+    return f"{attribute}: {old} -> {new or 'none'}"
 
 
 def _brief(value: Any) -> str:

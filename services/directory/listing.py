@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from services.directory import columns, filtering, queries, rows, tables
+from services.directory import columns, filtering, json_filtering, queries, rows, tables
 from services.directory.queries import Wants
 from services.directory.rows import Resource
 from shared.scim.attributes import PRIMARY, ResourceType, Stored, Type
@@ -204,30 +204,30 @@ def _conditions(listing: Listing, source: Source) -> list[Expression]:
 def _sort(source: Source) -> Expression:
     """Return what a resource is sorted by: of several values the primary one, or else the first."""
     path = source.sort
-    if path is None or path.is_absent:
+    if path is None:
         return cast(null(), Text)
+    if path.is_absent:
+        return cast(null(), json_filtering.sql_type(path.leaf))
+    table = _table(source)
+    if path.attribute.stored is Stored.BAG:
+        value = json_filtering.member(table.c[columns.BAG], path)
+        is_list = path.attribute.multi_valued
+        return _folded(path, _preferred(path, value) if is_list else json_filtering.typed(value, path))
     if path.attribute.stored is Stored.DOCUMENT:
-        return _folded(path, _preferred(path, source))
+        column = columns.find(source.resource_type, path.attribute, None)
+        assert column is not None
+        return _folded(path, _preferred(path, table.c[column.name]))
     column = columns.find(source.resource_type, path.attribute, path.sub)
     assert column is not None, "sortBy was resolved to what has a column"
-    return _folded(path, _table(source).c[column.name])
+    return _folded(path, table.c[column.name])
 
 
-def _preferred(path: Path, source: Source) -> Expression:
-    assert path.sub is not None
-    column = columns.find(source.resource_type, path.attribute, None)
-    assert column is not None
-    items = (
-        func.jsonb_array_elements(_table(source).c[column.name])
-        .table_valued("value", with_ordinality="place", name="item")
-        .render_derived()
-    )
+def _preferred(path: Path, array: Expression) -> Expression:
+    items = func.jsonb_array_elements(array).table_valued("value", with_ordinality="place", name="item")
+    items = items.render_derived()
     value = cast(items.c.value, JSONB)
-    text = value.op("->>")(path.sub.name)
     is_primary = value.op("->>")(PRIMARY) == "true"
-    first = select(cast(text, columns.SQL_TYPES[path.leaf.type])).order_by(
-        is_primary.desc().nulls_last(), items.c.place
-    )
+    first = select(json_filtering.typed(value, path)).order_by(is_primary.desc().nulls_last(), items.c.place)
     return first.limit(1).scalar_subquery()
 
 

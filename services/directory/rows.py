@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from services.directory import columns
+from services.directory import bags, columns
 from services.directory.columns import Column
 from shared.scim import versions
 from shared.scim.attributes import ResourceType, Type
@@ -15,9 +15,15 @@ Resource = dict[str, Any]
 Row = Mapping[Any, Any]
 
 
-def from_resource(resource_type: ResourceType, resource: Resource) -> dict[str, Any]:
-    """Return the value of every column that a client can write; absent attributes become None."""
-    return {c.name: _read(c, resource) for c in columns.of(resource_type) if c.attribute.is_writable}
+def from_resource(resource_type: ResourceType, resource: Resource, row: Row | None = None) -> dict[str, Any]:
+    """Return the value of every column that a client can write; absent attributes become None.
+
+    What the bag of the row has beside the attributes that the type declares stays there.
+    """
+    bag = bags.from_resource(resource_type, resource, None if row is None else row[columns.BAG])
+    return {c.name: _read(c, resource) for c in columns.of(resource_type) if c.attribute.is_writable} | {
+        columns.BAG: bag
+    }
 
 
 def to_resource(resource_type: ResourceType, row: Row) -> Resource:
@@ -27,6 +33,7 @@ def to_resource(resource_type: ResourceType, row: Row) -> Resource:
         value = row[column.name]
         if value is not None:
             _write(column, resource, _to_json(value))
+    resource |= bags.to_resource(resource_type, row[columns.BAG])
     resource["schemas"] = [s.id for s in resource_type.schemas if s is resource_type.schema or s.id in resource]
     meta = {"resourceType": resource_type.name, **resource.pop(META.name), "version": versions.etag(row["version"])}
     return resource | {META.name: meta}

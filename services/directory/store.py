@@ -21,12 +21,12 @@ def lock(connection: Connection, resource_type: ResourceType, tenant_id: UUID, r
 
     Others may make it a member meanwhile: it stays, and its members and groups are rows of their own.
     """
-    return _locked(connection, resource_type, tenant_id, resource_id, _lock(resource_type))
+    return _locked(connection, resource_type, tenant_id, resource_id, _lock(resource_type.name))
 
 
 def lock_to_delete(connection: Connection, resource_type: ResourceType, tenant_id: UUID, resource_id: UUID) -> Row:
     """Lock a resource's row against everyone, also those who would make it a member. Raises NotFoundError."""
-    return _locked(connection, resource_type, tenant_id, resource_id, _lock_to_delete(resource_type))
+    return _locked(connection, resource_type, tenant_id, resource_id, _lock_to_delete(resource_type.name))
 
 
 def create(
@@ -46,7 +46,7 @@ def create(
         "meta_last_modified": now,
         **rows.from_resource(resource_type, resource),
     }
-    if connection.execute(_insert(resource_type), values).one_or_none() is None:
+    if connection.execute(_insert(resource_type.name), values).one_or_none() is None:
         raise _in_use(resource_type)
     return values
 
@@ -54,7 +54,7 @@ def create(
 def change(connection: Connection, resource_type: ResourceType, row: Row, resource: Resource, now: datetime) -> Row:
     """Write what differs, and the next version. Raises UniquenessError when a unique value is in use."""
     table = tables.OF[resource_type.name]
-    wanted = rows.from_resource(resource_type, resource)
+    wanted = rows.from_resource(resource_type, resource, row)
     changed = {name: value for name, value in wanted.items() if row[name] != value}
     changed |= {"version": row["version"] + 1, "meta_last_modified": now}
     statement = update(table).where(table.c.id == row["id"]).values(changed)
@@ -91,24 +91,24 @@ def _locked(
 
 
 @lru_cache
-def _lock(resource_type: ResourceType) -> Select[Any]:
+def _lock(resource_type: str) -> Select[Any]:
     return _living(resource_type).with_for_update(key_share=True)
 
 
 @lru_cache
-def _lock_to_delete(resource_type: ResourceType) -> Select[Any]:
+def _lock_to_delete(resource_type: str) -> Select[Any]:
     return _living(resource_type).with_for_update()
 
 
-def _living(resource_type: ResourceType) -> Select[Any]:
-    table = tables.OF[resource_type.name]
+def _living(resource_type: str) -> Select[Any]:
+    table = tables.OF[resource_type]
     mine = (table.c.id == bindparam("resource_id"), table.c.tenant_id == bindparam("tenant"))
     return select(table).where(*mine, table.c.deleted_at.is_(None))
 
 
 @lru_cache
-def _insert(resource_type: ResourceType) -> ReturningInsert[Any]:
-    table = tables.OF[resource_type.name]
+def _insert(resource_type: str) -> ReturningInsert[Any]:
+    table = tables.OF[resource_type]
     return insert(table).on_conflict_do_nothing().returning(table.c.id)
 
 

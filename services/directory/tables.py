@@ -47,6 +47,7 @@ def _resource_table(name: str, resource_type: ResourceType, *own: Column[Any]) -
         metadata,
         Column("tenant_id", Uuid, ForeignKey("tenant.id"), nullable=False),
         *(Column(c.name, c.sql_type, primary_key=c.leaf is ID, nullable=not _is_always_there(c)) for c in derived),
+        Column(columns.BAG, _JSON),
         Column("version", BigInteger, nullable=False),
         Column("deleted_at", _TIME),
         *own,
@@ -61,14 +62,14 @@ def _resource_table(name: str, resource_type: ResourceType, *own: Column[Any]) -
                 unique=True,
                 postgresql_where=living,
             )
-        if column.is_document:
-            Index(
-                f"ix_{name}_{column.name}",
-                folded(table.c[column.name]),
-                postgresql_using="gin",
-                postgresql_ops={"folded": "jsonb_path_ops"},
-                postgresql_where=table.c[column.name].is_not(None),
-            )
+    for document in (*(column.name for column in derived if column.is_document), columns.BAG):
+        Index(
+            f"ix_{name}_{document}",
+            folded(table.c[document]),
+            postgresql_using="gin",
+            postgresql_ops={"folded": "jsonb_path_ops"},
+            postgresql_where=table.c[document].is_not(None),
+        )
     Index(f"ix_{name}_external_id", table.c.tenant_id, table.c.external_id, postgresql_where=living)
     Index(f"ix_{name}_order", table.c.tenant_id, table.c.id, postgresql_where=living)
     return table
@@ -90,6 +91,19 @@ tenant = Table(
     Column("slug", Text, nullable=False, unique=True),
     Column("domain", Text, unique=True),
     Column("created_at", _TIME, nullable=False, server_default=func.now()),
+    Column("catalogue_version", BigInteger, nullable=False, server_default="0"),
+)
+extension = Table(
+    "extension",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("tenant_id", Uuid, ForeignKey("tenant.id"), nullable=False),
+    Column("urn", Text, nullable=False),
+    Column("document", _JSON, nullable=False),
+    Column("declared_at", _TIME, nullable=False, server_default=func.now()),
+    Column("ended_at", _TIME),
+    Index("ix_extension_tenant_id", "tenant_id"),
+    Index("uq_extension_urn", "tenant_id", text("lower(urn)"), unique=True, postgresql_where=text("ended_at IS NULL")),
 )
 token = Table(
     "token",

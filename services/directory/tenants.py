@@ -26,6 +26,7 @@ class Tenant:
     slug: str
     domain: str | None
     created_at: datetime
+    catalogue_version: int
 
 
 def create(connection: Connection, slug: str, domain: str | None) -> Tenant:

@@ -44,6 +44,8 @@ class Principal:
     domain: str | None
     token_id: UUID
     user_id: UUID | None = None
+    catalogue_version: int = 0
+    """The version of the tenant's catalogue; 0 as long as it has declared no extension."""
 
 
 class TokenError(ValueError):
@@ -77,6 +79,7 @@ def authenticate(connection: Connection, secret: str) -> Principal | None:
             tenant.c.domain,
             token.c.id.label("token_id"),
             token.c.user_id,
+            tenant.c.catalogue_version,
         )
         .join(tenant, tenant.c.id == token.c.tenant_id)
         .where(token.c.sha256 == _digest(secret), token.c.revoked_at.is_(None))

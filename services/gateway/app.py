@@ -4,6 +4,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
@@ -11,7 +12,9 @@ from uuid import uuid4
 from flask import Blueprint, Flask, Response, g, request
 
 from services.directory import database
+from services.directory.catalogues import Catalogues
 from services.directory.drain import Drainer
+from services.directory.tokens import Principal
 from services.gateway import async_results, discovery, errors, health, me, responses
 from services.gateway.accepting import Accepter
 from services.gateway.async_results import AsyncResults
@@ -23,6 +26,7 @@ from services.gateway.writes import Writes
 from services.gateway.writing import Writer
 from shared import outcomes, queue
 from shared.scim.errors import NotImplementedOperationError
+from shared.scim.resource_types import Catalogue
 from shared.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -44,19 +48,23 @@ def create(settings: Settings) -> Flask:
     """Return the application; its listener and its accepter run from now on."""
     engine = database.connect(settings.database_url, process="gateway", pool_size=POOL_SIZE, lock_timeout=PATIENCE)
     redis, celery = queue.redis_client(settings), queue.create(settings)
-    channel, waiters = f"outcomes:{uuid4()}", Waiters()
+    channel, waiters, catalogues = f"outcomes:{uuid4()}", Waiters(), Catalogues()
     listener, accepter = Listener(redis, channel, waiters), Accepter(engine, settings.shards)
     writer = Writer(
         engine=engine,
         accepter=accepter,
         waiters=waiters,
         drainer=Drainer(
-            engine=engine, announce=lambda replies: outcomes.publish(redis, replies), max_starts=settings.max_starts
+            engine=engine,
+            announce=lambda replies: outcomes.publish(redis, replies),
+            max_starts=settings.max_starts,
+            catalogues=catalogues,
         ),
         wake=lambda shard: queue.wake(celery, redis, shard),
         deadline_seconds=settings.deadline_seconds,
     )
-    app = _flask(settings, Authenticator(engine, settings.token_cache_seconds))
+    authenticator = Authenticator(engine, settings.token_cache_seconds)
+    app = _flask(settings, authenticator, partial(catalogues.of_principal, engine))
     writes = Writes(writer=writer, channel=channel)
     resources = Resources(settings=settings, engine=engine, writes=writes)
     searching = Searching(settings, engine)
@@ -77,7 +85,7 @@ def create(settings: Settings) -> Flask:
     return app
 
 
-def _flask(settings: Settings, authenticator: Authenticator) -> Flask:
+def _flask(settings: Settings, authenticator: Authenticator, catalogue: Callable[[Principal], Catalogue]) -> Flask:
     app = Flask("muster", static_folder=None)
     app.config.update(
         public_url=settings.public_url,
@@ -88,7 +96,7 @@ def _flask(settings: Settings, authenticator: Authenticator) -> Flask:
     app.url_map.merge_slashes = False
     app.wsgi_app = _OneSlash(app.wsgi_app)  # type: ignore[method-assign]
     app.before_request(_begin)
-    app.before_request(lambda: _authenticate(authenticator))
+    app.before_request(lambda: _authenticate(authenticator, catalogue))
     app.after_request(_end)
     errors.register(app)
     return app
@@ -109,10 +117,14 @@ def _not_offered() -> Response:
     raise NotImplementedOperationError("This server does not offer this endpoint; see /ServiceProviderConfig")
 
 
-def _authenticate(authenticator: Authenticator) -> None:
-    """Ask for a token under the SCIM prefixes, before anything tells a stranger which endpoints there are."""
+def _authenticate(authenticator: Authenticator, catalogue: Callable[[Principal], Catalogue]) -> None:
+    """Ask for a token under the SCIM prefixes, before anything tells a stranger which endpoints there are.
+
+    Who sends the request says which resource types there are: a tenant may have declared extensions of its own.
+    """
     if request.path.startswith(PREFIXES) and request.path not in OPEN:
         g.principal = authenticator.principal(request)
+        g.catalogue = catalogue(g.principal)
 
 
 def _begin() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, current_app, g, request
 
 from services.gateway import responses
-from shared.scim import discovery, events, messages, resource_types
+from shared.scim import discovery, events, messages
 from shared.scim.errors import ForbiddenError, NotFoundError
 from shared.settings import Settings
 
@@ -52,22 +52,22 @@ def _refuse_filter() -> None:
 
 
 def _resource_types() -> Response:
-    return _all([discovery.resource_type_document(t, _base()) for t in resource_types.ALL])
+    return _all([discovery.resource_type_document(t, _base()) for t in g.catalogue.all])
 
 
 def _resource_type(name: str) -> Response:
-    found = next((t for t in resource_types.ALL if t.name.lower() == name.lower()), None)
+    found = next((t for t in g.catalogue.all if t.name.lower() == name.lower()), None)
     if found is None:
         raise NotFoundError("There is no such resource type; see /ResourceTypes")
     return responses.scim(discovery.resource_type_document(found, _base()))
 
 
 def _schemas() -> Response:
-    return _all([discovery.schema_document(schema, _base()) for schema in resource_types.SCHEMAS_BY_URN.values()])
+    return _all([discovery.schema_document(schema, _base()) for schema in g.catalogue.schemas.values()])
 
 
 def _schema(urn: str) -> Response:
-    found = resource_types.SCHEMAS_BY_URN.get(urn.lower())
+    found = g.catalogue.schemas.get(urn.lower())
     if found is None:
         raise NotFoundError("There is no such schema; see /Schemas")
     return responses.scim(discovery.schema_document(found, _base()))

@@ -38,7 +38,7 @@ def _answer(resources: Resources, view: View) -> Response:
     user_id = g.principal.user_id
     if user_id is None:
         raise NotImplementedOperationError("This token is bound to no User: make one with muster token create --user")
-    response = view(USERS, str(user_id))
+    response = view(g.catalogue.by_name[USERS.name], str(user_id))
     base = responses.base_url(g.principal, resources.settings.public_url)
     response.headers.setdefault("Location", f"{base}{USERS.endpoint}/{user_id}")
     return response

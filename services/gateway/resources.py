@@ -48,7 +48,7 @@ class Resources:
             routes.add_url_rule(
                 rule,
                 endpoint=f"{resource_type.name} {view.__name__.strip('_')}",
-                view_func=partial(view, resource_type),
+                view_func=partial(_with_type, view, resource_type.name),
                 methods=[method],
             )
 
@@ -127,6 +127,11 @@ class Resources:
 
     def _base(self) -> str:
         return responses.base_url(g.principal, self.settings.public_url)
+
+
+def _with_type(view: Callable[..., Response], name: str, **arguments: str) -> Response:
+    """Serve a request with the resource type as the tenant has it, its own extensions included."""
+    return view(g.catalogue.by_name[name], **arguments)
 
 
 def _projection(resource_type: ResourceType) -> Projection:

@@ -8,7 +8,7 @@ from flask import Response
 from services.directory.tokens import Principal
 from shared.scim import projection as projections
 from shared.scim import resource_types
-from shared.scim.attributes import Attribute, ResourceType, Type
+from shared.scim.attributes import Attribute, ResourceType, Stored, Type
 from shared.scim.projection import Projection
 from shared.scim.schemas.common import META
 
@@ -74,12 +74,14 @@ def _refer(attribute: Attribute, value: Any, base: str) -> Any:
 
 
 def _reference(attribute: Attribute) -> Attribute | None:
-    """Return the sub-attribute that holds the URI of another resource of this server."""
+    """Return the sub-attribute that holds the URI of another resource, where the server derives it."""
     return next(
         (
             sub
             for sub in attribute.sub_attributes
-            if sub.type is Type.REFERENCE and set(sub.reference_types) & set(resource_types.BY_NAME)
+            if sub.type is Type.REFERENCE
+            and sub.stored is Stored.COMPUTED
+            and set(sub.reference_types) & set(resource_types.BY_NAME)
         ),
         None,
     )

@@ -58,7 +58,8 @@ class Searching:
         response: Response = answer(searches.of_message(requests.document(request, self.settings.max_body_bytes)))
         return response
 
-    def _answer(self, types: tuple[ResourceType, ...], search: Search) -> Response:
+    def _answer(self, built_in: tuple[ResourceType, ...], search: Search) -> Response:
+        types = tuple(g.catalogue.by_name[each.name] for each in built_in)
         shown = [projection.parse(search.attributes, search.excluded, each) for each in types]
         wanted = Listing(
             tenant_id=g.principal.tenant_id,

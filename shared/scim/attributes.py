@@ -1,8 +1,9 @@
 """The registry's records: what RFC 7643 says of an attribute, a schema and a resource type.
 
 Each attribute is declared once, in `shared.scim.schemas`. Validation, `/Schemas`, filters, PATCH rules, projection and
-the directory's columns are derived from these records (RFC 7643 sections 2.2, 2.4 and 7). There is one record of each,
-so they are compared by identity.
+the directory's columns are derived from these records (RFC 7643 sections 2.2, 2.4 and 7). A tenant's own extensions are
+read into the same records by `shared.scim.extension_files`. There is one record of each, so they are compared by
+identity.
 """
 
 import re
@@ -63,6 +64,7 @@ class Stored(Enum):
     COLUMNS = "a column, or one for each sub-attribute"
     DOCUMENT = "one JSONB column"
     ROWS = "rows of a table of its own"
+    BAG = "in the bag: one JSONB column for all extensions that a tenant declared"
     COMPUTED = "nothing: derived when read"
 
 
@@ -127,7 +129,12 @@ class Schema:
     @property
     def is_extension(self) -> bool:
         """Whether its attributes are nested under its URN; only an extension's columns need a prefix."""
-        return bool(self.column_prefix)
+        return bool(self.column_prefix) or self.is_custom
+
+    @cached_property
+    def is_custom(self) -> bool:
+        """Whether a tenant declared it: it has no columns, and all its attributes are in the bag."""
+        return any(attribute.stored is Stored.BAG for attribute in self.attributes)
 
     def attribute(self, name: str) -> Attribute | None:
         """Find an attribute; names are case-insensitive (RFC 7643 section 2.1)."""

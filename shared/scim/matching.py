@@ -7,6 +7,7 @@ is true. A multi-valued attribute passes if any of its values does.
 import operator
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from decimal import Decimal
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -85,6 +86,8 @@ def _compares(comparison: Comparison, present: list[Any]) -> bool:
 def _comparable(attribute: Attribute, value: Any) -> Any:
     if attribute.type is Type.DATE_TIME:
         return _moment(value)
+    if attribute.type is Type.DECIMAL:
+        return Decimal(str(value))  # By its digits, as the client wrote it: 0.1 as a float is not 0.1.
     return folded(attribute, value)
 
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from shared.scim import documents, elements, filters, messages, value_paths, values
-from shared.scim.attributes import VALUE, ResourceType, Stored
+from shared.scim.attributes import VALUE, ResourceType, Schema, Stored
 from shared.scim.dialects import patches, tolerances, wrappings
 from shared.scim.dialects.tolerances import Used
 from shared.scim.errors import (
@@ -111,6 +111,8 @@ def _parse(raw: Any, resource_type: ResourceType, used: Used | None) -> Iterator
     if not isinstance(text, str):
         raise InvalidPathError("'path' must be a string")
     schema = resource_type.find_schema(text.strip())
+    if schema is not None and schema.is_extension and op is Op.REMOVE:
+        return _whole_extension(schema)
     if schema is not None:
         value = None if op is Op.REMOVE else _given(op, raw)
         return _each(op, documents.of_schema(schema, value, resource_type, used), used)
@@ -155,6 +157,11 @@ def _each(op: Op, assigned: Iterator[tuple[Path, Any]], used: Used | None) -> It
             yield from _at(op, path, value, used)
         else:
             tolerances.note(used, tolerances.READ_ONLY_ATTRIBUTE)
+
+
+def _whole_extension(schema: Schema) -> Iterator[Operation]:
+    """What an extension requires is required where the extension is, so it goes with the whole of it."""
+    return (Operation(Op.REMOVE, Path(schema, attribute)) for attribute in schema.attributes if attribute.is_writable)
 
 
 def _at(op: Op, path: Path, raw: Any, used: Used | None) -> Iterator[Operation]:

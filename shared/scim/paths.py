@@ -66,7 +66,7 @@ def reference(text: str, resource_type: ResourceType) -> Path:
     """Resolve a path without brackets, as filters, `sortBy` and `attributes` have them.
 
     A name that is no core attribute, but one of a single extension, is found there without the URN: Entra ID sends a
-    bare `manager`. Raises InvalidPathError.
+    bare `manager`, and means the built-in one whatever the tenant declared. Raises InvalidPathError.
     """
     schema, names = _split_urn(text.strip(), resource_type)
     name, dot, sub_name = names.partition(".")
@@ -124,4 +124,6 @@ def _find(name: str, schema: Schema | None, resource_type: ResourceType) -> tupl
 
 def _find_in_extensions(name: str, resource_type: ResourceType) -> tuple[Schema, Attribute] | None:
     found = [(schema, attribute) for schema in resource_type.extensions if (attribute := schema.attribute(name))]
-    return found[0] if len(found) == 1 else None
+    built_in = [(schema, attribute) for schema, attribute in found if not schema.is_custom]
+    meant = built_in or found
+    return meant[0] if len(meant) == 1 else None

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from shared.scim import paths
@@ -57,6 +58,37 @@ def apply(projection: Projection, resource: Mapping[str, Any], resource_type: Re
         if part is not None:
             shown[name] = part
     return shown
+
+
+def without_secrets(resource: Mapping[str, Any], resource_type: ResourceType) -> dict[str, Any]:
+    """Return the resource without what is never returned: so it may be kept longer than its row."""
+    result = dict(resource)
+    for schema, attribute in _secrets(resource_type):
+        container = result.get(schema.id, {}) if schema.is_extension else result
+        if attribute.name in container:
+            part = {attribute.name: _without_secrets(attribute, container[attribute.name])}
+            opened = {name: value for name, value in {**container, **part}.items() if value is not None}
+            result = {**result, schema.id: opened} if schema.is_extension else opened
+    return result
+
+
+@lru_cache(maxsize=1024)
+def _secrets(resource_type: ResourceType) -> tuple[tuple[Schema, Attribute], ...]:
+    """Return the attributes that are never returned, or have sub-attributes that are not."""
+    return tuple(
+        (schema, attribute)
+        for schema, attribute in resource_type.walk()
+        if Returned.NEVER in {attribute.returned, *(sub.returned for sub in attribute.sub_attributes)}
+    )
+
+
+def _without_secrets(attribute: Attribute, value: Any) -> Any:
+    if attribute.returned is Returned.NEVER:
+        return None
+    hidden = {sub.name for sub in attribute.sub_attributes if sub.returned is Returned.NEVER}
+    if isinstance(value, list):
+        return [_without(element, hidden) for element in value]
+    return _without(value, hidden)
 
 
 def _named(text: str, resource_type: ResourceType) -> frozenset[Named]:

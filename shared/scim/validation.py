@@ -5,7 +5,7 @@ path. `shared.scim.values` types the values, of documents here and of PATCH oper
 """
 
 from collections.abc import Mapping
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from marshmallow import EXCLUDE, ValidationError, fields
@@ -92,7 +92,7 @@ class _Value(fields.Field[Any]):
         return values.coerce(self._path.attribute, value, self._path.text, Context[Used | None].get())
 
 
-@cache
+@lru_cache(maxsize=1024)
 def _marshmallow(schema: Schema) -> Marshmallow:
     """Derive the marshmallow schema: one field for each attribute that a client may write."""
     derived: dict[str, fields.Field[Any]] = {

@@ -1,0 +1,98 @@
+"""The commands of a tenant's own extensions: check a file, declare it, look at what is declared, forget it."""
+
+import json
+from pathlib import Path
+
+import click
+
+from services.directory import extensions, tenants, terminal
+from shared.scim import extension_files
+from shared.scim.extension_files import Extension, ExtensionFileError
+
+LARGEST_FILE = 1_000_000
+SOON = "Gateways and workers know within two seconds."
+
+file_argument = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+
+
+@click.group()
+def extension() -> None:
+    """Extensions: attributes of a tenant's own, declared in a file."""
+
+
+@extension.command("check")
+@file_argument
+def check_extension(file: Path) -> None:
+    """Say whether FILE (.toml or .json) declares an extension; no database is needed."""
+    found = _read(file)
+    count = len(found.schema.attributes)
+    click.echo(f"{found.schema.id} extends {found.resource_type} by {count} attribute{'s' * (count != 1)}", err=True)
+
+
+@extension.command("add")
+@click.argument("tenant")
+@file_argument
+@terminal.data_option
+def add_extension(tenant: str, file: Path, data: Path | None) -> None:
+    """Declare for TENANT the extension in FILE (.toml or .json), in place of an earlier one with the same URN."""
+    found = _read(file)
+    with terminal.transaction(data) as connection:
+        extensions.declare(connection, tenants.find(connection, tenant).id, found)
+    click.echo(f"extension {found.schema.id} of {found.resource_type} declared for {tenant}. {SOON}", err=True)
+
+
+@extension.command("list")
+@click.argument("tenant")
+@terminal.data_option
+def list_extensions(tenant: str, data: Path | None) -> None:
+    """List the extensions of TENANT."""
+    with terminal.transaction(data) as connection:
+        found = extensions.in_force(connection, tenants.find(connection, tenant).id)
+    terminal.table(
+        ["urn", "of", "name", "attributes", "declared"],
+        [
+            [each.schema.id, each.resource_type, each.schema.name, str(len(each.schema.attributes)), since]
+            for each, since in ((one.extension, terminal.moment(one.declared_at)) for one in found)
+        ],
+    )
+
+
+@extension.command("show")
+@click.argument("tenant")
+@click.argument("urn")
+@terminal.data_option
+def show_extension(tenant: str, urn: str, data: Path | None) -> None:
+    """Print the extension URN of TENANT as JSON, as `muster extension add` reads it."""
+    with terminal.transaction(data) as connection:
+        declared = extensions.in_force(connection, tenants.find(connection, tenant).id)
+    found = next((one.extension for one in declared if one.extension.schema.id.lower() == urn.lower()), None)
+    if found is None:
+        raise _unknown(tenant)
+    click.echo(json.dumps(extension_files.document(found), indent=2, ensure_ascii=False))
+
+
+@extension.command("remove")
+@click.argument("tenant")
+@click.argument("urn")
+@terminal.data_option
+def remove_extension(tenant: str, urn: str, data: Path | None) -> None:
+    """Forget the extension URN of TENANT. Values stay, unseen: they are back when it is declared again."""
+    with terminal.transaction(data) as connection:
+        if not extensions.forget(connection, tenants.find(connection, tenant).id, urn):
+            raise _unknown(tenant)
+    click.echo(f"extension {urn} of {tenant} forgotten; its values stay stored. {SOON}", err=True)
+
+
+def _read(file: Path) -> Extension:
+    if file.suffix.lower() not in {".toml", ".json"}:
+        raise click.ClickException(f"{file.name}: an extension is declared in a file ending in .toml or .json")
+    if file.stat().st_size > LARGEST_FILE:
+        raise click.ClickException(f"{file.name} is larger than {LARGEST_FILE} bytes")
+    try:
+        return extension_files.parse(file.read_text(encoding="utf-8"), is_toml=file.suffix.lower() == ".toml")
+    except (ExtensionFileError, UnicodeDecodeError) as error:
+        raise click.ClickException(f"{file.name}: {error}") from error
+
+
+def _unknown(tenant: str) -> click.ClickException:
+    return click.ClickException(f"There is no such extension (see: muster extension list {tenant})")

@@ -1,0 +1,73 @@
+"""Holds a changed resource to what may not change (RFC 7643 section 7, RFC 7644 sections 3.5.1 and 3.5.2).
+
+Only attributes that are kept with their resource are looked at; `shared.scim.elements` looks at the elements of a
+multi-valued attribute, which may be removed and added again.
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from shared.scim.attributes import Attribute, Mutability, ResourceType, Stored
+from shared.scim.elements import refuse_change
+from shared.scim.paths import Path
+
+_NOT_KEPT_HERE = frozenset({Stored.ROWS, Stored.COMPUTED})
+_FIXED = frozenset({Mutability.IMMUTABLE, Mutability.READ_ONLY})
+
+
+def keep(resource_type: ResourceType, before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the replacement with what it cannot have meant to clear, since it may not be cleared.
+
+    That is an immutable attribute, and within an object that it names, an immutable or readOnly sub-attribute.
+    """
+    kept = dict(after)
+    for path in _fixed(resource_type):
+        present, given = _value(path, before), _value(path, kept)
+        if path.sub is None and given is None and present is not None:
+            kept = _put(path, kept, present)
+        elif path.sub is not None and given is not None and path.sub.name in (present or {}):
+            kept = _put(path, kept, {path.sub.name: present[path.sub.name], **given})
+    return kept
+
+
+def check(resource_type: ResourceType, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Raise MutabilityError if an immutable attribute that has a value would get another, or none."""
+    for path in _fixed(resource_type):
+        present, given = _value(path, before), _value(path, after)
+        if path.sub is None:
+            refuse_change(path.attribute, present, given, path.text)
+        elif present is not None and given is not None:
+            refuse_change(path.sub, present.get(path.sub.name), given.get(path.sub.name), path.text)
+
+
+@lru_cache(maxsize=1024)
+def _fixed(resource_type: ResourceType) -> tuple[Path, ...]:
+    """Return the paths that may not change: few types have any."""
+    return tuple(_find_fixed(resource_type))
+
+
+def _find_fixed(resource_type: ResourceType) -> Iterator[Path]:
+    for schema, attribute in resource_type.walk():
+        if attribute.stored in _NOT_KEPT_HERE:
+            continue
+        if attribute.mutability is Mutability.IMMUTABLE:
+            yield Path(schema, attribute)
+        if not attribute.multi_valued:
+            yield from (Path(schema, attribute, sub) for sub in attribute.sub_attributes if _is_fixed(sub))
+
+
+def _is_fixed(sub: Attribute) -> bool:
+    return sub.mutability in _FIXED and sub.stored not in _NOT_KEPT_HERE
+
+
+def _value(path: Path, resource: Mapping[str, Any]) -> Any:
+    """Return the value of the attribute as a whole, of which a sub-attribute may be meant."""
+    container = resource.get(path.schema.id, {}) if path.is_extension else resource
+    return container.get(path.attribute.name)
+
+
+def _put(path: Path, resource: dict[str, Any], value: Any) -> dict[str, Any]:
+    if not path.is_extension:
+        return {**resource, path.attribute.name: value}
+    return {**resource, path.schema.id: {**resource.get(path.schema.id, {}), path.attribute.name: value}}
