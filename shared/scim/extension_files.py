@@ -141,12 +141,11 @@ def _attribute(raw: Any, what: str, within: str) -> Attribute:
         sub_attributes=() if within else _attributes(subs, "sub-attribute", f" of {where}"),
         stored=Stored.BAG,
     )
-    rules = (*_RULES, *_SUB_RULES) if within else _RULES
-    for is_broken, rule in rules:
-        if is_broken(attribute):
-            raise ExtensionFileError(f"{where}: {rule}")
     if within and subs:
         raise ExtensionFileError(f"{where}: a sub-attribute has no 'subAttributes' of its own")
+    for is_broken, rule in (*(_SUB_RULES if within else _TOP_RULES), *_RULES):
+        if is_broken(attribute):
+            raise ExtensionFileError(f"{where}: {rule}")
     return attribute
 
 
@@ -175,7 +174,10 @@ _RULES: tuple[tuple[Callable[[Attribute], bool], str], ...] = (
         lambda a: not set(a.reference_types) <= set(REFERENCE_TYPES),
         f"'referenceTypes' may be: {', '.join(REFERENCE_TYPES)}",
     ),
+)
+_TOP_RULES: tuple[tuple[Callable[[Attribute], bool], str], ...] = (
     (lambda a: bool(a.sub_attributes) and not a.is_complex, "only a complex attribute has 'subAttributes'"),
+    (lambda a: a.is_complex and not a.sub_attributes, "a complex attribute needs 'subAttributes'"),
 )
 _SUB_RULES: tuple[tuple[Callable[[Attribute], bool], str], ...] = (
     (lambda a: a.is_complex, "a sub-attribute must not be complex (RFC 7643 section 2.3.8)"),
