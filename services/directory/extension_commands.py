@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -12,7 +13,7 @@ from shared.scim.extension_files import Extension, ExtensionFileError
 LARGEST_FILE = 1_000_000
 SOON = "Gateways and workers know within two seconds."
 
-file_argument = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+file_argument = click.argument("file", type=click.File(encoding="utf-8", lazy=True))
 
 
 @click.group()
@@ -22,8 +23,8 @@ def extension() -> None:
 
 @extension.command("check")
 @file_argument
-def check_extension(file: Path) -> None:
-    """Say whether FILE (.toml or .json) declares an extension; no database is needed."""
+def check_extension(file: TextIO) -> None:
+    """Say whether FILE (TOML or JSON, - for standard input) declares an extension; no database is needed."""
     found = _read(file)
     count = len(found.schema.attributes)
     click.echo(f"{found.schema.id} extends {found.resource_type} by {count} attribute{'s' * (count != 1)}", err=True)
@@ -33,8 +34,11 @@ def check_extension(file: Path) -> None:
 @click.argument("tenant")
 @file_argument
 @terminal.data_option
-def add_extension(tenant: str, file: Path, data: Path | None) -> None:
-    """Declare for TENANT the extension in FILE (.toml or .json), in place of an earlier one with the same URN."""
+def add_extension(tenant: str, file: TextIO, data: Path | None) -> None:
+    """Declare for TENANT the extension in FILE (TOML or JSON, - for standard input).
+
+    It takes the place of an earlier one with the same URN; what was stored under that one must stay readable.
+    """
     found = _read(file)
     with terminal.transaction(data) as connection:
         extensions.declare(connection, tenants.find(connection, tenant).id, found)
@@ -83,13 +87,12 @@ def remove_extension(tenant: str, urn: str, data: Path | None) -> None:
     click.echo(f"extension {urn} of {tenant} forgotten; its values stay stored. {SOON}", err=True)
 
 
-def _read(file: Path) -> Extension:
-    if file.suffix.lower() not in {".toml", ".json"}:
-        raise click.ClickException(f"{file.name}: an extension is declared in a file ending in .toml or .json")
-    if file.stat().st_size > LARGEST_FILE:
-        raise click.ClickException(f"{file.name} is larger than {LARGEST_FILE} bytes")
+def _read(file: TextIO) -> Extension:
     try:
-        return extension_files.parse(file.read_text(encoding="utf-8"), is_toml=file.suffix.lower() == ".toml")
+        text = file.read(LARGEST_FILE + 1)
+        if len(text) > LARGEST_FILE:
+            raise click.ClickException(f"{file.name} has more than {LARGEST_FILE} characters")
+        return extension_files.parse(text)
     except (ExtensionFileError, UnicodeDecodeError) as error:
         raise click.ClickException(f"{file.name}: {error}") from error
 

@@ -56,12 +56,16 @@ class Extension:
     schema: Schema
 
 
-def parse(text: str, *, is_toml: bool) -> Extension:
-    """Return the extension that the text of a file declares; raises ExtensionFileError."""
+def parse(text: str) -> Extension:
+    """Return the extension that the text of a file declares; raises ExtensionFileError.
+
+    It is JSON if it begins with a brace, as no TOML does.
+    """
+    is_json = text.lstrip().startswith("{")
     try:
-        fields = tomllib.loads(text) if is_toml else json.loads(text, object_pairs_hook=_without_duplicates)
+        fields = json.loads(text, object_pairs_hook=_without_duplicates) if is_json else tomllib.loads(text)
     except (tomllib.TOMLDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise ExtensionFileError(f"the file is not {'TOML' if is_toml else 'JSON'}: {error}") from error
+        raise ExtensionFileError(f"the file is not {'JSON' if is_json else 'TOML'}: {error}") from error
     return read(fields)
 
 

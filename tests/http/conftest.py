@@ -20,6 +20,15 @@ class Journal:
         with database.transaction(self._engine) as connection:
             return connection.scalar(query, {"x": f"%{needle}%"}) is True
 
+    def outcomes(self) -> str:
+        """Return what the journal says that operations ended in, and the whole history."""
+        query = text("""
+            SELECT coalesce((SELECT string_agg(outcome::text, ' ') FROM operation), '')
+                || coalesce((SELECT string_agg(changes::text, ' ') FROM history), '')
+        """)
+        with database.transaction(self._engine) as connection:
+            return str(connection.scalar(query))
+
 
 @pytest.fixture
 def stack_operations(stack_engine: Engine) -> Journal:

@@ -27,7 +27,7 @@ def test_every_attribute_is_kept_as_it_says(kind: ResourceType, schema: object, 
         case Stored.DOCUMENT:
             assert len(kept) == 1
             assert attribute.multi_valued
-        case Stored.ROWS | Stored.COMPUTED:
+        case Stored.ROWS | Stored.COMPUTED | Stored.BAG:
             assert not kept
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from shared.scim import extension_files, resource_types
 
 FILE = Path(__file__).parents[3] / "docs" / "examples" / "badge.toml"
-EXTENSION = extension_files.parse(FILE.read_text(), is_toml=True)
+EXTENSION = extension_files.parse(FILE.read_text())
 URN = EXTENSION.schema.id
 CATALOGUE = resource_types.extended([(EXTENSION.resource_type, EXTENSION.schema)])
 USERS = CATALOGUE.by_name["User"]

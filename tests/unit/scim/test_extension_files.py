@@ -49,7 +49,7 @@ def test_the_example_uses_every_type_but_binary() -> None:
 def test_a_document_is_read_back_as_it_was_written() -> None:
     written = extension_files.document(badge.EXTENSION)
 
-    again = extension_files.parse(json.dumps(written), is_toml=False)
+    again = extension_files.parse(json.dumps(written))
 
     assert extension_files.document(again) == written
 
@@ -141,17 +141,19 @@ def test_a_bad_file_is_told_its_place_and_its_rule(fields: Any, said: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("text", "is_toml", "said"),
+    ("text", "said"),
     [
-        ("name = ", True, "the file is not TOML"),
-        ("{", False, "the file is not JSON"),
-        ('{"name": "a", "name": "b"}', False, "the same key twice"),
-        ("[" * 100_000, False, "the file is not JSON"),
+        ("", "the file: 'attributes' must list"),
+        ("name = ", "the file is not TOML"),
+        ("[]", "the file is not TOML"),
+        (" {", "the file is not JSON"),
+        ('{"name": "a", "name": "b"}', "the same key twice"),
+        ('{"a":' * 100_000, "the file is not JSON"),
     ],
 )
-def test_a_file_that_cannot_be_parsed_is_told_so(text: str, said: str, *, is_toml: bool) -> None:
+def test_a_file_that_cannot_be_parsed_is_told_so(text: str, said: str) -> None:
     with pytest.raises(ExtensionFileError, match=said):
-        extension_files.parse(text, is_toml=is_toml)
+        extension_files.parse(text)
 
 
 BEFORE = document(
