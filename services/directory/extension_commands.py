@@ -88,13 +88,14 @@ def remove_extension(tenant: str, urn: str, data: Path | None) -> None:
 
 
 def _read(file: TextIO) -> Extension:
+    name = "standard input" if file.name == "-" else Path(file.name).name
     try:
         text = file.read(LARGEST_FILE + 1)
         if len(text) > LARGEST_FILE:
-            raise click.ClickException(f"{file.name} has more than {LARGEST_FILE} characters")
+            raise click.ClickException(f"{name} has more than {LARGEST_FILE} characters")
         return extension_files.parse(text)
     except (ExtensionFileError, UnicodeDecodeError) as error:
-        raise click.ClickException(f"{file.name}: {error}") from error
+        raise click.ClickException(f"{name}: {error}") from error
 
 
 def _unknown(tenant: str) -> click.ClickException:
