@@ -58,7 +58,8 @@ class Users:
         user_id = self.session.memory.user_ids[person.external_id]
         match known.is_active, person.is_active:
             case False, True:
-                return self._rehire(user_id, person)
+                back = replace(known, presence=Presence.ACTIVE)
+                return self._rehire(user_id, back) and (back == person or self._put("update user", user_id, person))
             case True, False:
                 return self._is_profile_sent(known, person) and self._disable(user_id, person)
             case _:
@@ -80,7 +81,7 @@ class Users:
                 return self._send("disable user", "PATCH", user_id, person, body)
 
     def _rehire(self, user_id: str, person: Person) -> bool:
-        """Assign a disabled person again: one kind of application creates, the other matches first."""
+        """Assign a person again, as they left: one kind of application creates, the other matches first."""
         match self.mode:
             case Mode.WIZARD:
                 return self._create_again(user_id, person)

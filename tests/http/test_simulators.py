@@ -34,8 +34,9 @@ def test_okta_leaves_the_directory_as_its_company_is(client: Client, mode: Mode)
 @pytest.mark.parametrize("mode", list(Mode))
 def test_okta_takes_over_what_an_earlier_run_left(client: Client, mode: Mode) -> None:
     plan = okta.Plan(users=12, groups=3, cycles=3, seed=7, mode=mode)
-    okta.provision(target(client), plan)
+    first = okta.provision(target(client), plan)
 
     report = okta.provision(target(client), plan)
 
+    assert first.is_clean
     assert (report.failures, report.differences) == ((), ())
