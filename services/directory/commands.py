@@ -13,12 +13,23 @@ from rich.table import Table
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from services.directory import database, ids, migrating, operations, queries, tenants, tokens
+from services.directory import (
+    database,
+    ids,
+    migrating,
+    operations,
+    queries,
+    tenants,
+    tokens,
+    tolerance_uses,
+)
 from services.directory.journal import State
 from services.directory.tenants import TenantError
 from services.directory.tokens import TokenError
+from services.directory.tolerance_uses import Use
 from shared import logs, settings
 from shared.scim import resource_types
+from shared.scim.dialects import tolerances
 
 data_option = click.option(
     "--data", type=click.Path(path_type=Path), help="The local stack's data folder.  [default: MUSTER_DATA or .muster]"
@@ -59,6 +70,16 @@ def list_tenants(data: Path | None) -> None:
     with _transaction(data) as connection:
         found = tenants.every(connection)
     _table(["tenant", "domain", "created"], [[t.slug, t.domain, _moment(t.created_at)] for t in found])
+
+
+@tenant.command("tolerances")
+@click.argument("tenant")
+@data_option
+def list_tolerances(tenant: str, data: Path | None) -> None:
+    """List what TENANT's clients send that the RFC does not know, and how often. It is counted every few seconds."""
+    with _transaction(data) as connection:
+        found = tolerance_uses.of(connection, tenants.find(connection, tenant).id)
+    _table(["tolerance", "uses", "last use", "who sends it", "what is understood"], [_use(use) for use in found])
 
 
 @click.group()
@@ -178,6 +199,12 @@ def _id(text: str, what: str) -> UUID:
     if found is None:
         raise click.ClickException(f"{text!r} is not the id of a {what}")
     return found
+
+
+def _use(use: Use) -> list[str | None]:
+    known = tolerances.BY_NAME.get(use.name)
+    about = [known.source, known.description] if known else ["", "of another release"]
+    return [use.name, str(use.uses), _moment(use.last_used_at), *about]
 
 
 def _line(line: operations.Line) -> list[str | None]:
