@@ -105,10 +105,15 @@ def _patch(work: _Work) -> Applied:
     used: Used = set()
     resource = patching.apply([o for o in operations if not patch.is_row_operation(o)], current, used)
     validation.check(work.resource_type, resource)
-    with _savepoint(work, is_needed=len(of_rows) > 1 or (bool(of_rows) and len(operations) > 1)):
+    with _savepoint(work, is_needed=bool(of_rows) and _may_stop_halfway(operations)):
         change = members.change(work.connection, work.role, of_rows)
         applied = _write(work, row, current, resource, change)
     return replace(applied, outcome=replace(applied.outcome, tolerances=sorted(used) or None))
+
+
+def _may_stop_halfway(operations: Sequence[patch.Operation]) -> bool:
+    """Whether a refusal may follow an effect: a replacement removes before it finds an unknown member."""
+    return len(operations) > 1 or any(operation.op is patch.Op.REPLACE for operation in operations)
 
 
 def _delete(work: _Work) -> Applied:
