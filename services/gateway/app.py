@@ -137,6 +137,7 @@ def _end(response: Response) -> Response:
             "method": request.method,
             "route": str(request.url_rule or "none"),
             "status": response.status_code,
+            "scim_type": g.get("scim_type"),
             "milliseconds": round((time.perf_counter() - g.began) * 1000, 1),
             "tenant": principal.tenant if principal else None,
             "token_id": str(principal.token_id) if principal else None,

@@ -29,6 +29,8 @@ def test_okta_leaves_the_directory_as_its_company_is(client: Client, mode: Mode)
     assert (report.failures, report.differences) == ((), ())
     assert report.checked["users"] > 24
     assert report.checked["memberships"] > 20
+    again = {kind.name: dict(kind.statuses) for kind in report.kinds}.get("create user again", {})
+    assert set(again) == ({201} if mode is Mode.WIZARD else set())
 
 
 @pytest.mark.parametrize("mode", list(Mode))
