@@ -4,7 +4,7 @@ One pub/sub channel for each gateway process. A lost message loses nothing: the 
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -33,6 +33,8 @@ class Outcome:
     """Whether `resource` has all members; a large group's are not echoed for one that was added."""
     scim_type: str | None = None
     detail: str | None = None
+    tolerances: Sequence[str] | None = None
+    """The names of those that it took to apply the operation; parsing it may have taken others."""
 
     def document(self) -> dict[str, Any]:
         """Return the outcome as JSON, for the journal."""

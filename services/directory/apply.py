@@ -6,7 +6,7 @@ first write, or inside a savepoint.
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -21,6 +21,7 @@ from services.directory.rows import Resource, Row
 from shared.outcomes import Outcome
 from shared.scim import mutability, patch, patching, projection, resource_types, validation, versions
 from shared.scim.attributes import Attribute, ResourceType, Stored
+from shared.scim.dialects.tolerances import Used
 from shared.scim.errors import PreconditionFailedError, SCIMError
 from shared.scim.resource_types import Catalogue
 from shared.scim.schemas.group import MEMBERS
@@ -104,11 +105,18 @@ def _patch(work: _Work) -> Applied:
     of_rows = [operation for operation in operations if patch.is_row_operation(operation)]
     row = _lock(work)
     current = rows.to_resource(work.resource_type, row)
-    resource = patching.apply([o for o in operations if not patch.is_row_operation(o)], current)
+    used: Used = set()
+    resource = patching.apply([o for o in operations if not patch.is_row_operation(o)], current, used)
     validation.check(work.resource_type, resource)
-    with _savepoint(work, is_needed=len(of_rows) > 1 or (bool(of_rows) and len(operations) > 1)):
+    with _savepoint(work, is_needed=bool(of_rows) and _may_stop_halfway(operations)):
         change = members.change(work.connection, work.role, of_rows)
-        return _write(work, row, current, resource, change)
+        applied = _write(work, row, current, resource, change)
+    return replace(applied, outcome=replace(applied.outcome, tolerances=sorted(used) or None))
+
+
+def _may_stop_halfway(operations: Sequence[patch.Operation]) -> bool:
+    """Whether a refusal may follow an effect: a replacement removes before it finds an unknown member."""
+    return len(operations) > 1 or any(operation.op is patch.Op.REPLACE for operation in operations)
 
 
 def _delete(work: _Work) -> Applied:

@@ -6,10 +6,21 @@ from uuid import UUID
 import click
 from sqlalchemy import Connection
 
-from services.directory import database, migrating, operations, queries, tenants, terminal, tokens
+from services.directory import (
+    database,
+    migrating,
+    operations,
+    queries,
+    tenants,
+    terminal,
+    tokens,
+    tolerance_uses,
+)
 from services.directory.journal import State
+from services.directory.tolerance_uses import Use
 from shared import logs
 from shared.scim import resource_types
+from shared.scim.dialects import tolerances
 
 STATES = [state.value for state in State]
 
@@ -45,6 +56,18 @@ def list_tenants(data: Path | None) -> None:
     with terminal.transaction(data) as connection:
         found = tenants.every(connection)
     terminal.table(["tenant", "domain", "created"], [[t.slug, t.domain, terminal.moment(t.created_at)] for t in found])
+
+
+@tenant.command("tolerances")
+@click.argument("tenant")
+@terminal.data_option
+def list_tolerances(tenant: str, data: Path | None) -> None:
+    """List what TENANT's clients send that the RFC does not know, and how often. It is counted every few seconds."""
+    with terminal.transaction(data) as connection:
+        found = tolerance_uses.of(connection, tenants.find(connection, tenant).id)
+    terminal.table(
+        ["tolerance", "uses", "last use", "who sends it", "what is understood"], [_use(use) for use in found]
+    )
 
 
 @click.group()
@@ -144,6 +167,12 @@ def _user(connection: Connection, tenant_id: UUID, name: str) -> UUID:
     if found is None:
         raise click.ClickException(f"The tenant has no User {name!r}")
     return found
+
+
+def _use(use: Use) -> list[str | None]:
+    known = tolerances.BY_NAME.get(use.name)
+    about = [known.source, known.description] if known else ["", "of another release"]
+    return [use.name, str(use.uses), terminal.moment(use.last_used_at), *about]
 
 
 def _line(line: operations.Line) -> list[str | None]:

@@ -131,6 +131,15 @@ membership = Table(
     PrimaryKeyConstraint("role_id", "member_id"),
     Index("ix_membership_member", "member_id", "role_id"),
 )
+tolerance_use = Table(
+    "tolerance_use",
+    metadata,
+    Column("tenant_id", Uuid, ForeignKey("tenant.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("uses", BigInteger, nullable=False),
+    Column("last_used_at", _TIME, nullable=False, server_default=func.now()),
+    PrimaryKeyConstraint("tenant_id", "name"),
+)
 history = Table(
     "history",
     metadata,

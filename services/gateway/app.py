@@ -19,6 +19,7 @@ from services.gateway import async_results, discovery, errors, health, me, respo
 from services.gateway.accepting import Accepter
 from services.gateway.async_results import AsyncResults
 from services.gateway.auth import Authenticator
+from services.gateway.counting import ToleranceCounter
 from services.gateway.resources import Resources
 from services.gateway.searching import Searching
 from services.gateway.waiting import Listener, Waiters
@@ -45,7 +46,7 @@ _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 def create(settings: Settings) -> Flask:
-    """Return the application; its listener and its accepter run from now on."""
+    """Return the application; its listener, its accepter and its counter run from now on."""
     engine = database.connect(settings.database_url, process="gateway", pool_size=POOL_SIZE, lock_timeout=PATIENCE)
     redis, celery = queue.redis_client(settings), queue.create(settings)
     channel, waiters, catalogues = f"outcomes:{uuid4()}", Waiters(), Catalogues()
@@ -65,7 +66,8 @@ def create(settings: Settings) -> Flask:
     )
     authenticator = Authenticator(engine, settings.token_cache_seconds)
     app = _flask(settings, authenticator, partial(catalogues.of_principal, engine))
-    writes = Writes(writer=writer, channel=channel)
+    counter = ToleranceCounter(engine)
+    writes = Writes(writer=writer, channel=channel, counter=counter)
     resources = Resources(settings=settings, engine=engine, writes=writes)
     searching = Searching(settings, engine)
     results = AsyncResults(settings=settings, engine=engine, writer=writer)
@@ -82,6 +84,7 @@ def create(settings: Settings) -> Flask:
     app.register_blueprint(health.blueprint(engine, redis, listener))
     listener.start()
     accepter.start()
+    counter.start()
     return app
 
 
@@ -146,6 +149,7 @@ def _end(response: Response) -> Response:
             "method": request.method,
             "route": str(request.url_rule or "none"),
             "status": response.status_code,
+            "scim_type": g.get("scim_type"),
             "milliseconds": round((time.perf_counter() - g.began) * 1000, 1),
             "tenant": principal.tenant if principal else None,
             "token_id": str(principal.token_id) if principal else None,

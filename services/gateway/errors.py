@@ -36,6 +36,7 @@ def register(app: Flask) -> None:
 
 def respond(error: SCIMError) -> Response:
     """Return the error message, with the request's id for whoever looks it up."""
+    g.scim_type = error.scim_type
     body = error.body()
     body["detail"] = f"{error.detail} (request {g.request_id})"
     return responses.scim(body, error.status, _headers(error))

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from services.directory import database, queries
 from services.directory.journal import Write
-from services.gateway import async_results, requests, responses
+from services.gateway import async_results, rehiring, requests, responses
 from services.gateway.writes import Sender, Writes
 from shared.outcomes import Outcome
 from shared.scim import preferences, projection, resource_types, versions
@@ -106,7 +106,7 @@ class Resources:
         g.operation_id = write.id
         preferred = preferences.parse(request.headers.get("Prefer"))
         if not preferred.respond_async:
-            return answer(self.writes.perform(write))
+            return answer(rehiring.perform(self.writes, self.engine, write))
         outcome = self.writes.submit(write, preferred.wait)
         return async_results.accepted(write.id, self._base()) if outcome is None else answer(outcome)
 

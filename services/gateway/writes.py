@@ -7,10 +7,12 @@ from uuid import UUID
 from services.directory import ids
 from services.directory.journal import Write
 from services.directory.tokens import Principal
+from services.gateway.counting import ToleranceCounter
 from services.gateway.writing import Writer
 from shared.outcomes import NOBODY, Outcome
 from shared.scim import errors, patch, validation
 from shared.scim.attributes import ResourceType
+from shared.scim.dialects.tolerances import Used
 from shared.scim.errors import NotFoundError
 
 
@@ -29,20 +31,23 @@ class Writes:
 
     writer: Writer
     channel: str
+    counter: ToleranceCounter
 
     def create(self, sender: Sender, resource_type: ResourceType, document: Any) -> Write:
         """Return the write of a POST. Raises SCIMError for a document that is no such resource."""
-        return self._write(sender, resource_type, "POST", ids.new(), validation.resource(resource_type, document))
+        return self._write(sender, resource_type, "POST", ids.new(), self._resource(sender, resource_type, document))
 
     def replace(self, sender: Sender, resource_type: ResourceType, resource_id: str, document: Any) -> Write:
         """Return the write of a PUT. Raises SCIMError for a document that is no such resource."""
         lane = _lane(resource_type, resource_id)
-        return self._write(sender, resource_type, "PUT", lane, validation.resource(resource_type, document))
+        return self._write(sender, resource_type, "PUT", lane, self._resource(sender, resource_type, document))
 
     def patch(self, sender: Sender, resource_type: ResourceType, resource_id: str, document: Any) -> Write:
         """Return the write of a PATCH. Raises SCIMError for a message that cannot be applied to any such resource."""
         lane = _lane(resource_type, resource_id)
-        operations = patch.document(patch.parse(document, resource_type))
+        used: Used = set()
+        operations = patch.document(patch.parse(document, resource_type, used))
+        self.counter.note(sender.principal.tenant_id, used)
         return self._write(sender, resource_type, "PATCH", lane, operations)
 
     def delete(self, sender: Sender, resource_type: ResourceType, resource_id: str) -> Write:
@@ -51,7 +56,7 @@ class Writes:
 
     def perform(self, write: Write) -> Outcome:
         """Take a write through the journal, and return its outcome. Raises what it was refused with."""
-        return _succeeded(self.writer.write(write))
+        return self._succeeded(write, self.writer.write(write))
 
     def submit(self, write: Write, seconds: int) -> Outcome | None:
         """Take a write into the journal, and return its outcome if it is there within so many seconds.
@@ -60,7 +65,19 @@ class Writes:
         """
         to = self.channel if seconds else NOBODY
         outcome = self.writer.submit(replace(write, reply_to=to), seconds)
-        return None if outcome is None else _succeeded(outcome)
+        return None if outcome is None else self._succeeded(write, outcome)
+
+    def _succeeded(self, write: Write, outcome: Outcome) -> Outcome:
+        if outcome.detail is not None:
+            raise errors.restore(outcome.status, outcome.scim_type, outcome.detail)
+        self.counter.note(write.tenant_id, outcome.tolerances or ())
+        return outcome
+
+    def _resource(self, sender: Sender, resource_type: ResourceType, document: Any) -> dict[str, Any]:
+        used: Used = set()
+        resource = validation.resource(resource_type, document, used)
+        self.counter.note(sender.principal.tenant_id, used)
+        return resource
 
     def _write(self, sender: Sender, resource_type: ResourceType, method: str, lane: UUID, request: Any) -> Write:
         return Write(
@@ -75,12 +92,6 @@ class Writes:
             if_match=sender.if_match,
             reply_to=self.channel,
         )
-
-
-def _succeeded(outcome: Outcome) -> Outcome:
-    if outcome.detail is not None:
-        raise errors.restore(outcome.status, outcome.scim_type, outcome.detail)
-    return outcome
 
 
 def _lane(resource_type: ResourceType, resource_id: str) -> UUID:

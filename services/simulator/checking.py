@@ -1,6 +1,6 @@
 """Reads the directory back, page by page, and compares it with the company: every attribute, reference and member.
 
-People and groups of others are left alone; ours are told by externalId.
+People and groups of others are left alone; ours are told by externalId, or by what else the provider gives them.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,7 +8,6 @@ from typing import Any
 
 from services.simulator import mapping
 from services.simulator.client import NOT_FOUND
-from services.simulator.entra_groups import member_ids
 from services.simulator.people import Company, Group, Person
 from services.simulator.report import Difference
 from services.simulator.session import Session
@@ -22,9 +21,9 @@ Resource = Mapping[str, Any]
 def compare(session: Session, company: Company) -> list[Difference]:
     """Return everything in which the directory differs from the company."""
     session.display.phase("check", 4)
-    users = by_external_id(session, "/Users", {})
+    users = listed(session, "/Users", {}, "externalId")
     session.display.step()
-    groups = by_external_id(session, "/Groups", {"excludedAttributes": "members"})
+    groups = listed(session, "/Groups", {"excludedAttributes": "members"}, session.profile.group_key)
     session.display.step()
     differences = [d for person in company.people.values() for d in _person(session, company, person, users)]
     session.display.step()
@@ -45,26 +44,12 @@ def counts(company: Company) -> dict[str, int]:
     }
 
 
-def by_external_id(session: Session, path: str, query: Mapping[str, str]) -> dict[str, list[Resource]]:
-    """List a whole endpoint, and return its resources by externalId; a well-kept directory has one for each."""
+def listed(session: Session, path: str, query: Mapping[str, str], key: str) -> dict[str, list[Resource]]:
+    """List a whole endpoint, and return its resources by an attribute; a well-kept directory has one for each."""
     resources: dict[str, list[Resource]] = {}
-    for resource in _listed(session, path, query):
-        resources.setdefault(str(resource.get("externalId")), []).append(resource)
+    for resource in session.client.pages(KIND, path, query, PAGE):
+        resources.setdefault(str(resource.get(key)), []).append(resource)
     return resources
-
-
-def _listed(session: Session, path: str, query: Mapping[str, str]) -> Iterator[Resource]:
-    """Read pages until totalResults are read; an empty page before that ends the list (and will be a difference)."""
-    start, total = 1, 1
-    while start <= total:
-        page_query = {**query, "startIndex": str(start), "count": str(PAGE)}
-        answer = session.client.expect(KIND, "GET", path, subject=f"startIndex {start}", query=page_query)
-        resources = answer.resources()
-        if not resources:
-            return
-        yield from resources
-        total = int(answer.resource().get("totalResults") or 0)
-        start += len(resources)
 
 
 def _person(
@@ -75,11 +60,17 @@ def _person(
     yield from _presence(subject, resources, session.memory.user_ids.get(person.external_id))
     if person.is_deleted or not resources:
         return
-    found = mapping.found(resources[0])
-    for path, value in mapping.attributes(person).items():
+    found = session.profile.found(resources[0])
+    for path, value in session.profile.attributes(person).items():
         yield from _different(subject, path, value, found[path])
+    if session.profile.refers_to_managers:
+        yield from _manager(session, company, person, resources[0])
+
+
+def _manager(session: Session, company: Company, person: Person, resource: Resource) -> Iterator[Difference]:
+    subject = f"user {person.user_name}"
     manager = session.memory.user_ids.get(person.manager) if person.manager else None
-    yield from _different(subject, mapping.MANAGER, manager, mapping.manager(resources[0]))
+    yield from _different(subject, mapping.MANAGER, manager, mapping.manager(resource))
     if person.manager and manager is None:
         name = company.people[person.manager].user_name
         yield Difference(subject=subject, attribute=mapping.MANAGER, expected=name, found="never provisioned")
@@ -87,7 +78,7 @@ def _person(
 
 def _group(session: Session, group: Group, groups: Mapping[str, list[Resource]]) -> list[Difference]:
     subject = f"group {group.display_name}"
-    resources = groups.get(group.external_id, [])
+    resources = groups.get(_key(session, group), [])
     group_id = session.memory.group_ids.get(group.external_id)
     differences = list(_presence(subject, resources, group_id))
     if group.is_deleted or not resources:
@@ -98,10 +89,14 @@ def _group(session: Session, group: Group, groups: Mapping[str, list[Resource]])
     return [*differences, *_members(session, group, resource)]
 
 
+def _key(session: Session, group: Group) -> str:
+    return {"externalId": group.external_id, "displayName": group.display_name}[session.profile.group_key]
+
+
 def _members(session: Session, group: Group, resource: Resource) -> Iterator[Difference]:
     """Whoever was a member before us may stay; everyone else must be as in the company, and once."""
     subject = f"group {group.display_name}"
-    found = member_ids(resource)
+    found = mapping.member_ids(resource)
     wanted = {session.memory.user_ids.get(key, f"{key}, never provisioned") for key in group.members}
     foreign = session.memory.foreign_members.get(group.external_id, frozenset())
     for user in sorted(wanted - set(found)):

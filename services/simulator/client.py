@@ -7,10 +7,10 @@ fraction of the processor time. Each thread keeps one connection open.
 import http.client
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import SplitResult, quote_plus, urlsplit
+from urllib.parse import SplitResult, quote, quote_plus, urlsplit
 
 import orjson
 
@@ -21,10 +21,14 @@ ATTEMPTS = 10
 IDLE = 1.0  # A connection unused for so long may be closed by the server just now; a new one costs less than doubt.
 LONGEST_PAUSE = 120.0
 NOT_FOUND = frozenset({404})
+CONFLICT = frozenset({409})
 QUOTE = '"'
 LOST = 0  # The status of a request that got no answer.
 RETRIED = frozenset({LOST, 429, 503})
 NONE_TOLERATED: frozenset[int] = frozenset()
+
+# Writes the value of a query parameter.
+Encode = Callable[[str], str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +92,10 @@ class Client:
         recorder: Recorder,
         headers: Mapping[str, str],
         sleep: Callable[[float], None] = time.sleep,
+        *,
+        encode: Encode,
     ) -> None:
+        self._encode = encode
         self._target = target
         self._recorder = recorder
         self._sleep = sleep
@@ -140,6 +147,19 @@ class Client:
             self._sleep(pause(answer.retry_after, attempt))
         return answer
 
+    def pages(self, kind: str, path: str, query: Mapping[str, str], count: int) -> Iterator[dict[str, Any]]:
+        """Read pages until totalResults are read; an empty page before that ends the list."""
+        start, total = 1, 1
+        while start <= total:
+            page_query = {**query, "startIndex": str(start), "count": str(count)}
+            answer = self.expect(kind, "GET", path, subject=f"startIndex {start}", query=page_query)
+            resources = answer.resources()
+            if not resources:
+                return
+            yield from resources
+            total = int(answer.resource().get("totalResults") or 0)
+            start += len(resources)
+
     def once(self, kind: str, method: str, target: str, content: bytes | None = None) -> Answer:
         """Send one request and record it, whatever comes."""
         started = time.perf_counter()
@@ -153,8 +173,8 @@ class Client:
         self._recorder.failure(Failure(kind=kind, subject=subject, status=answer.status, body=answer.text()))
 
     def request_target(self, path: str, query: Mapping[str, str] | None) -> str:
-        """Encode as Entra was seen to: plus for a space, and quotes as they are."""
-        pairs = [f"{name}={quote_plus(value, safe=QUOTE)}" for name, value in (query or {}).items()]
+        """Return the path with its query and the flags of the URL, as they are sent."""
+        pairs = [f"{name}={self._encode(value)}" for name, value in (query or {}).items()]
         text = "&".join(part for part in (*pairs, self._target.flags) if part)
         return f"{self._url.path}{path}" + (f"?{text}" if text else "")
 
@@ -181,6 +201,16 @@ class Client:
         elif time.perf_counter() - self._own.used > IDLE:
             connection.close()
         return connection
+
+
+def with_plus(value: str) -> str:
+    """Encode as Entra ID was seen to: plus for a space, and quotes as they are."""
+    return quote_plus(value, safe=QUOTE)
+
+
+def with_percent(value: str) -> str:
+    """Encode as Okta's documentation shows: a percent code for a space, and for quotes too."""
+    return quote(value, safe="")
 
 
 def pause(retry_after: str | None, attempt: int) -> float:

@@ -6,10 +6,9 @@ strings, capital operations, "$ref": null, managers as an array.
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any
 
-from services.simulator import mapping
-from services.simulator.mapping import Value
+from services.simulator import mapping, profiles
+from services.simulator.mapping import Body, Value
 from services.simulator.people import Group, Person
 
 PATCH_OP = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
@@ -17,7 +16,6 @@ USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
 LEGACY_GROUP = "http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/2.0/Group"
 
-Body = dict[str, Any]
 Changes = Mapping[str, tuple[Value, Value]]
 
 
@@ -30,11 +28,8 @@ class Dialect(Enum):
 
 def created_user(person: Person) -> Body:
     """Return the POST that creates a person, without references: Entra sends the manager later."""
-    body: Body = {"schemas": [USER, mapping.ENTERPRISE]}
-    for path, value in mapping.attributes(person).items():
-        if value is not None:
-            mapping.place(body, path, value)
-    return body | {"roles": [], "meta": {"resourceType": "User"}}
+    schemas = [USER, mapping.ENTERPRISE]
+    return {"schemas": schemas, **profiles.ENTRA.body(person), "roles": [], "meta": {"resourceType": "User"}}
 
 
 def created_group(group: Group) -> Body:
@@ -115,10 +110,10 @@ def _separate(path: str, before: Value, now: Value) -> Body:
 
 def _combined(changes: Changes) -> list[Body]:
     """One operation without a path for all plain paths, then one for each value path."""
-    whole = {path: _plain(now) for path, (_, now) in changes.items() if not mapping.MAPPINGS[path].is_value_path}
+    whole = {path: _plain(now) for path, (_, now) in changes.items() if not profiles.ENTRA.mappings[path].is_value_path}
     operations: list[Body] = [{"op": "replace", "value": whole}] if whole else []
     for path, (before, now) in changes.items():
-        if mapping.MAPPINGS[path].is_value_path:
+        if profiles.ENTRA.mappings[path].is_value_path:
             operations.append({"op": "replace" if before is not None else "add", "path": path, "value": _plain(now)})
     return operations
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.simulator import entra_bodies, entra_matching
+from services.simulator import entra_bodies, mapping, matching
 from services.simulator.client import NOT_FOUND
 from services.simulator.entra_bodies import Dialect
-from services.simulator.entra_matching import Wanted
+from services.simulator.matching import Wanted
 from services.simulator.people import Company, Group
 from services.simulator.session import Session
 
@@ -71,7 +71,7 @@ class Groups:
             body=entra_bodies.created_group(group),
             query=WITHOUT_MEMBERS,
         )
-        if joined := entra_matching.match_or_create(self.session, wanted):
+        if joined := matching.match_or_create(self.session, wanted):
             if joined.found is None:
                 self._remember(group, joined.id, members=frozenset())
             else:
@@ -85,7 +85,7 @@ class Groups:
         path = f"/Groups/{group_id}"
         answer = self.session.client.expect("get members", "GET", path, subject=group.display_name)
         if answer.is_success:
-            self._remember(group, group_id, frozenset(member_ids(answer.resource())))
+            self._remember(group, group_id, frozenset(mapping.member_ids(answer.resource())))
 
     def _remember(self, group: Group, group_id: str, members: frozenset[str]) -> None:
         memory = self.session.memory
@@ -161,8 +161,3 @@ class Groups:
 def lanes(moves: list[Move]) -> list[list[Move]]:
     """Deal the moves of one group to as many lanes as Entra has requests at once on it."""
     return [moves[first::AT_ONCE] for first in range(min(AT_ONCE, len(moves)))]
-
-
-def member_ids(resource: Mapping[str, Any]) -> list[str]:
-    """Return the ids of a group's members, in the order of the resource."""
-    return [str(member["value"]) for member in resource.get("members") or ()]

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.simulator import entra_bodies, entra_matching, mapping
+from services.simulator import entra_bodies, mapping, matching, profiles
 from services.simulator.client import NOT_FOUND
 from services.simulator.entra_bodies import Changes, Dialect
-from services.simulator.entra_matching import Wanted
+from services.simulator.matching import Wanted
 from services.simulator.people import Company, Person
 from services.simulator.session import Session
 
@@ -54,19 +54,19 @@ class Users:
             external_id=person.external_id,
             body=entra_bodies.created_user(person),
         )
-        if joined := entra_matching.match_or_create(self.session, wanted):
+        if joined := matching.match_or_create(self.session, wanted):
             found = joined.found or {}
             self.session.memory.managers[person.external_id] = mapping.manager(found)
             if joined.found is None or self._is_adopted(person, joined.id, found):
                 self._remember(person, joined.id)
 
     def _is_adopted(self, person: Person, user_id: str, resource: Mapping[str, Any]) -> bool:
-        changes = changed(mapping.found(resource), mapping.attributes(person))
+        changes = changed(profiles.ENTRA.found(resource), profiles.ENTRA.attributes(person))
         return not changes or self._patch("update user", user_id, person, changes)
 
     def _update(self, known: Person, person: Person) -> None:
         """Only what changed in the company is sent, so that the check sees what the directory lost by itself."""
-        changes = changed(mapping.attributes(known), mapping.attributes(person))
+        changes = changed(profiles.ENTRA.attributes(known), profiles.ENTRA.attributes(person))
         user_id = self.session.memory.user_ids[person.external_id]
         if not changes or (self._get(user_id, person) and self._patch(_kind(changes), user_id, person, changes)):
             self.session.memory.people[person.external_id] = person

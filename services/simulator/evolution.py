@@ -24,6 +24,11 @@ def evolve(company: Company, cycle: int) -> Company:
     return company
 
 
+def names_of(company: Company, group: Group) -> list[str]:
+    """Return every name that a group may have, before and after it is renamed; no other group has any of them."""
+    return [group.display_name, *_new_names(company, group)]
+
+
 def _restore(company: Company, chance: random.Random) -> Company:
     chosen = _some(_having(company, Presence.DISABLED), 0.4, chance)
     return company.replace_people(replace(person, presence=Presence.ACTIVE) for person in chosen)
@@ -115,8 +120,13 @@ def _rename_groups(company: Company, chance: random.Random) -> Company:
 
 
 def _renamed_group(company: Company, group: Group, chance: random.Random) -> Group:
-    purposes = [f"{company.name} Portal {role} #{group.index}" for role in names.GROUP_ROLES]
-    return replace(group, display_name=chance.choice([name for name in purposes if name != group.display_name]))
+    return replace(
+        group, display_name=chance.choice([n for n in _new_names(company, group) if n != group.display_name])
+    )
+
+
+def _new_names(company: Company, group: Group) -> list[str]:
+    return [f"{company.name} Portal {role} #{group.index}" for role in names.GROUP_ROLES]
 
 
 def _move_members(company: Company, chance: random.Random) -> Company:

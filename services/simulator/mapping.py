@@ -1,13 +1,9 @@
-"""Entra's attribute mappings: which attribute of a person becomes which SCIM path, both to write and to read back.
-
-The paths are Entra's defaults, with two choices that its documentation recommends: externalId is the object id, which
-is never used again, and the office is the address of type other.
-"""
+"""Attribute mappings: which attribute of a person becomes which SCIM path, both to write and to read back."""
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from services.simulator.people import Person
 
@@ -15,6 +11,7 @@ ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 MANAGER = f"{ENTERPRISE}:manager"
 ACTIVE = "active"
 
+Body = dict[str, Any]
 Value = str | bool | None
 Source = Callable[[Person], Value]
 
@@ -23,7 +20,7 @@ _VALUE_PATH = re.compile(r'(?P<attribute>\w+)\[type eq "(?P<type>\w+)"\]\.(?P<su
 
 @dataclass(frozen=True, kw_only=True)
 class Mapped:
-    """One mapping: the path as Entra writes it, its parts, and where the value comes from."""
+    """One mapping: the path as it is written in a PATCH, its parts, and where the value comes from."""
 
     path: str
     source: Source
@@ -37,6 +34,56 @@ class Mapped:
         return self.element_type is not None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """What an identity provider sends of a person, by path, and how it refers to what it sent."""
+
+    mappings: Mapping[str, Mapped]
+    refers_to_managers: bool
+    """Whether a manager is named by the id that the directory gave, in a request of its own."""
+    group_key: Literal["externalId", "displayName"]
+    """By what the provider's groups are told in the directory."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The keys in a resource that the mappings fill."""
+        return frozenset(mapped.extension or mapped.attribute for mapped in self.mappings.values())
+
+    def attributes(self, person: Person) -> dict[str, Value]:
+        """Return what the directory should hold of a person, by path; None for what it should not have."""
+        return {path: mapped.source(person) for path, mapped in self.mappings.items()}
+
+    def found(self, resource: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a resource holds, by path; absent, null and empty are the same (RFC 7643 section 2.5)."""
+        return {path: _value_at(resource, mapped) for path, mapped in self.mappings.items()}
+
+    def body(self, person: Person) -> Body:
+        """Return all that a person has, as the attributes of a resource."""
+        body: Body = {}
+        for path, value in self.attributes(person).items():
+            if value is not None:
+                _place(body, self.mappings[path], value)
+        return body
+
+
+def profile(
+    sources: Mapping[str, Source], *, refers_to_managers: bool, group_key: Literal["externalId", "displayName"]
+) -> Profile:
+    """Return the profile of these paths, each with where its value comes from."""
+    mappings = {path: _mapped(path, source) for path, source in sources.items()}
+    return Profile(mappings=mappings, refers_to_managers=refers_to_managers, group_key=group_key)
+
+
+def manager(resource: Mapping[str, Any]) -> str | None:
+    """Return the id of the manager in a resource."""
+    return ((resource.get(ENTERPRISE) or {}).get("manager") or {}).get("value") or None
+
+
+def member_ids(resource: Mapping[str, Any]) -> list[str]:
+    """Return the ids of a group's members, in the order of the resource."""
+    return [str(member["value"]) for member in resource.get("members") or ()]
+
+
 def _mapped(path: str, source: Source) -> Mapped:
     if match := _VALUE_PATH.fullmatch(path):
         return Mapped(
@@ -47,50 +94,8 @@ def _mapped(path: str, source: Source) -> Mapped:
     return Mapped(path=path, source=source, attribute=attribute, extension=extension, sub=sub or None)
 
 
-MAPPINGS: Mapping[str, Mapped] = {
-    path: _mapped(path, source)
-    for path, source in (
-        ("userName", lambda person: person.user_name),
-        ("externalId", lambda person: person.external_id),
-        (ACTIVE, lambda person: person.is_active),
-        ("displayName", lambda person: person.display_name),
-        ("title", lambda person: person.title),
-        ("preferredLanguage", lambda person: person.locale),
-        ("name.givenName", lambda person: person.given_name),
-        ("name.familyName", lambda person: person.family_name),
-        ('emails[type eq "work"].value', lambda person: person.mail),
-        ('addresses[type eq "other"].formatted', lambda person: person.office),
-        ('addresses[type eq "work"].streetAddress', lambda person: person.street),
-        ('addresses[type eq "work"].locality', lambda person: person.city),
-        ('addresses[type eq "work"].region', lambda person: person.region),
-        ('addresses[type eq "work"].postalCode', lambda person: person.postal_code),
-        ('addresses[type eq "work"].country', lambda person: person.country),
-        ('phoneNumbers[type eq "work"].value', lambda person: person.work_phone),
-        ('phoneNumbers[type eq "mobile"].value', lambda person: person.mobile_phone),
-        (f"{ENTERPRISE}:employeeNumber", lambda person: person.employee_number),
-        (f"{ENTERPRISE}:department", lambda person: person.department),
-    )
-}
-
-
-def attributes(person: Person) -> dict[str, Value]:
-    """Return what the directory should hold of a person, by path; None for what it should not have."""
-    return {path: mapped.source(person) for path, mapped in MAPPINGS.items()}
-
-
-def found(resource: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a resource holds, by path; absent, null and empty are the same (RFC 7643 section 2.5)."""
-    return {path: _value_at(resource, mapped) for path, mapped in MAPPINGS.items()}
-
-
-def manager(resource: Mapping[str, Any]) -> str | None:
-    """Return the id of the manager in a resource."""
-    return ((resource.get(ENTERPRISE) or {}).get("manager") or {}).get("value") or None
-
-
-def place(body: dict[str, Any], path: str, value: Value) -> None:
+def _place(body: Body, mapped: Mapped, value: Value) -> None:
     """Put a value at its path into a resource that is being made, and the elements on the way to it."""
-    mapped = MAPPINGS[path]
     holder = body.setdefault(mapped.extension, {}) if mapped.extension else body
     if mapped.is_value_path:
         holder = _element(holder.setdefault(mapped.attribute, []), mapped)

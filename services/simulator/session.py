@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from services.simulator.client import Client, Target
+from services.simulator.client import Client, Encode, Target
+from services.simulator.mapping import Profile
 from services.simulator.people import Group, Person
 from services.simulator.progress import Display
 from services.simulator.report import Recorder
@@ -41,6 +42,7 @@ class Session:
     display: Display
     pool: ThreadPoolExecutor
     memory: Memory
+    profile: Profile
     is_known: bool = False
 
     def each(self, phase: str, items: Iterable[T], work: Callable[[T], None]) -> None:
@@ -63,12 +65,19 @@ class Session:
 
 @contextmanager
 def opened(
-    target: Target, display: Display, recorder: Recorder, *, headers: Mapping[str, str], concurrency: int
+    target: Target,
+    display: Display,
+    recorder: Recorder,
+    *,
+    profile: Profile,
+    headers: Mapping[str, str],
+    encode: Encode,
+    concurrency: int,
 ) -> Iterator[Session]:
     """Open a session with an empty memory, and close its connections at the end."""
-    client = Client(target, recorder, headers)
+    client = Client(target, recorder, headers, encode=encode)
     try:
         with ThreadPoolExecutor(concurrency, thread_name_prefix="simulator") as pool:
-            yield Session(target=target, client=client, display=display, pool=pool, memory=Memory())
+            yield Session(target=target, client=client, display=display, pool=pool, memory=Memory(), profile=profile)
     finally:
         client.close()

@@ -38,6 +38,18 @@ def test_a_write_is_told_by_gateway_and_worker_with_the_same_ids(client: Client,
     assert told["gateway"]["tenant"] == client.tenant.principal.tenant
 
 
+def test_a_refusal_is_told_with_its_kind(client: Client, lines: Lines) -> None:
+    """An operation that is refused in every cycle can be found (Microsoft Q&A 5746233)."""
+    user = client.create_user()["id"]
+    body = patch(replace('name[type eq "work"].familyName', "x"))
+
+    client.patch(f"/Users/{user}", json=body, headers={"X-Request-ID": "refused-request"})
+    until(client, lambda: len(about(lines, "refused-request")) >= 1)
+
+    [told] = about(lines, "refused-request")
+    assert (told["status"], told["scim_type"]) == (400, "invalidPath")
+
+
 def test_no_value_and_no_token_is_logged_by_anyone(client: Client, stack: Settings, lines: Lines) -> None:
     private = employee(userName=SECRETS[1], name={"familyName": SECRETS[0]}, password=SECRETS[4])
     created = client.post("/Users", json=private).json()

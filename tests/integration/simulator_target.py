@@ -34,6 +34,10 @@ class Fault(Enum):
     BUSY_AT_FIRST = auto()
     DROPS_FIRST_CREATE_ANSWER = auto()
     CREATES_WITHOUT_BODY = auto()
+    IGNORES_ACTIVE_IN_PUT = auto()
+    REFUSES_ID_IN_PATCH = auto()
+    TAKES_LEAVERS_BACK = auto()
+    CREATES_LEAVERS_ANEW = auto()
 
 
 class Refusal(Exception):  # noqa: N818 - it is an answer of the protocol.
@@ -71,11 +75,25 @@ class Directory:
         if kind == "Users" and not body["schemas"][0].endswith(":User"):
             raise Refusal(400, "schemas")
         name = "userName" if kind == "Users" else "displayName"
-        if any(r[name].lower() == body[name].lower() for r in self.resources[kind].values()):
+        taken = next((r for r in self.resources[kind].values() if r[name].lower() == body[name].lower()), None)
+        if taken and Fault.TAKES_LEAVERS_BACK in self.faults:
+            taken.update(body)
+            return taken
+        if taken and Fault.CREATES_LEAVERS_ANEW not in self.faults:
             raise Refusal(409, "uniqueness")
         resource = {**body, "id": str(uuid.uuid4())}
         self.resources[kind][resource["id"]] = resource
         return resource
+
+    def put(self, kind: str, resource: Resource, body: Resource) -> Resource:
+        if body["id"] != resource["id"]:
+            raise Refusal(400, "mutability: id")
+        if Fault.IGNORES_ACTIVE_IN_PUT in self.faults and kind == "Users":
+            body = {**body, "active": resource["active"]}
+        if kind == "Groups" and Fault.LOSES_A_MEMBER in self.faults:
+            body = {**body, "members": body["members"][1:]}
+        self.resources[kind][resource["id"]] = body
+        return body
 
     def patch(self, kind: str, resource: Resource, body: Resource) -> None:
         if Fault.REFUSES_PATCH in self.faults:
@@ -85,6 +103,8 @@ class Directory:
             if kind == "Groups" and (path or "").startswith("members"):
                 self._members(resource, op, path, value)
             elif path is None:
+                if Fault.REFUSES_ID_IN_PATCH in self.faults and "id" in value:
+                    raise Refusal(400, "mutability: id")
                 for name, each in value.items():
                     self._set(resource, name, each)
             else:
@@ -99,12 +119,15 @@ class Directory:
 
     def _members(self, group: Resource, op: str, path: str, value: Any) -> None:
         held = [member["value"] for member in group["members"]]
-        named = [member["value"] for member in value or ()] or [VALUE_PATH.fullmatch(path)[3]]  # type: ignore[index]
+        match = VALUE_PATH.fullmatch(path)
+        named = [match[3]] if match else [member["value"] for member in value]
         if op == "add":
             if unknown := set(named) - set(self.resources["Users"]):
                 raise Refusal(400, f"invalidValue: {unknown}")
             lost = self.once(Fault.LOSES_A_MEMBER)
             held += [] if lost else [user for user in named if user not in held]
+        elif op == "replace":
+            held = named
         elif op == "remove":
             held = [] if Fault.EMPTIES_GROUP_ON_REMOVE in self.faults else [u for u in held if u not in named]
         group["members"] = [{"value": user} for user in held]
@@ -174,7 +197,7 @@ class Handler(BaseHTTPRequestHandler):
         if status:
             self.reply(status, answer)
 
-    do_GET = do_POST = do_PATCH = do_DELETE = answer  # noqa: N815 - the names are the base class's.
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815 - the names are the base class's.
 
     def respond(self, path: str, query: dict[str, str], body: Any) -> tuple[int, Any]:
         directory = self.directory
@@ -184,7 +207,7 @@ class Handler(BaseHTTPRequestHandler):
             directory.requests.append((self.command, self.path, body))
             if self.headers["Authorization"] != f"Bearer {TOKEN}":
                 raise Refusal(401, "unknown token")
-            if path == "/Schemas":
+            if path in {"/Schemas", "/ServiceProviderConfig"}:
                 return 200, {"totalResults": 0, "Resources": []}
             if directory.once(Fault.BUSY_AT_FIRST):
                 raise Refusal(503, "never applied")
@@ -211,6 +234,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.command == "DELETE":
             self.directory.delete(kind, resource)
             return 204, None
+        if self.command == "PUT":
+            return 200, self.directory.put(kind, resource, body)
         if self.command == "PATCH":
             self.directory.patch(kind, resource, body)
             return (200, resource) if kind == "Users" else (204, None)

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from services.simulator import commands, entra
-from services.simulator.client import Client, Target
+from services.simulator.client import Client, Target, with_plus
 from services.simulator.entra import Plan
 from services.simulator.entra_bodies import Dialect
 from services.simulator.report import Recorder, Report
@@ -167,7 +167,7 @@ def test_a_busy_server_is_asked_again_when_it_said() -> None:
 
     recorder = Recorder()
     with simulator_target.serving(Directory(Fault.BUSY_AT_FIRST)) as url:
-        client = Client(Target(url=url, token=simulator_target.TOKEN), recorder, {}, sleep)
+        client = Client(Target(url=url, token=simulator_target.TOKEN), recorder, {}, sleep, encode=with_plus)
         answer = client.expect("match user", "GET", "/Users", subject="all")
         client.close()
 

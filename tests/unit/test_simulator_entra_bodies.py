@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from services.simulator import entra_bodies, entra_groups, entra_users, mapping, people
+from services.simulator import entra_bodies, entra_groups, entra_users, people, profiles
 from services.simulator.entra_bodies import Changes, Dialect
+from services.simulator.mapping import Body
 from services.simulator.people import Person, Presence
 
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
@@ -18,10 +19,10 @@ def person() -> Person:
 
 
 def changes(now: Person) -> Changes:
-    return entra_users.changed(mapping.attributes(person()), mapping.attributes(now))
+    return entra_users.changed(profiles.ENTRA.attributes(person()), profiles.ENTRA.attributes(now))
 
 
-def operations(body: entra_bodies.Body) -> object:
+def operations(body: Body) -> object:
     assert body["schemas"] == ["urn:ietf:params:scim:api:messages:2.0:PatchOp"]
     return body["Operations"]
 
@@ -38,13 +39,13 @@ def test_a_new_user_has_both_schemas_and_no_manager() -> None:
 
 
 def test_a_new_user_reads_back_as_the_person() -> None:
-    assert mapping.found(entra_bodies.created_user(person())) == mapping.attributes(person())
+    assert profiles.ENTRA.found(entra_bodies.created_user(person())) == profiles.ENTRA.attributes(person())
 
 
 def test_empty_and_absent_read_back_as_the_same() -> None:
     empty = {"title": "", "emails": [], "phoneNumbers": [{"type": "mobile", "value": ""}], "name": None}
 
-    assert mapping.found(empty) == mapping.found({})
+    assert profiles.ENTRA.found(empty) == profiles.ENTRA.found({})
 
 
 def test_the_default_dialect_writes_booleans_as_text() -> None:

@@ -113,6 +113,9 @@ ALL = (
 )
 
 
+BY_NAME = {tolerance.name: tolerance for tolerance in ALL}
+
+
 def note(used: Used | None, tolerance: Tolerance) -> None:
     """Remember that a request needed a tolerance, if anybody wants to know."""
     if used is not None:

@@ -18,6 +18,7 @@ NAME = Attribute(
         Attribute(name="honorificSuffix", description="A suffix after the name, as in 'III'."),
     ),
 )
+ACTIVE = Attribute(name="active", description="Whether the person may sign in.", type=Type.BOOLEAN, default=True)
 ADDRESSES = Attribute(
     name="addresses",
     description="Postal addresses.",
@@ -92,7 +93,7 @@ USER = Schema(
         Attribute(name="preferredLanguage", description="Languages in order of preference, as in Accept-Language."),
         Attribute(name="locale", description="For formatting dates, numbers and currency, as in 'en-GB'."),
         Attribute(name="timezone", description="As in the IANA time zone database: 'Europe/Vienna'."),
-        Attribute(name="active", description="Whether the person may sign in.", type=Type.BOOLEAN, default=True),
+        ACTIVE,
         Attribute(
             name="password",
             description="Accepted for clients that send one, and not kept.",

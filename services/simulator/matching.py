@@ -1,10 +1,10 @@
-"""How Entra ID joins one of its objects with one in the directory: it asks by name, and creates what is absent."""
+"""How an identity provider joins its object with one in the directory: it asks by name, and creates what is absent."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.simulator.entra_bodies import Body
+from services.simulator.mapping import Body
 from services.simulator.session import Session
 
 CREATE_ATTEMPTS = 3
