@@ -13,16 +13,21 @@ from shared.scim.elements import refuse_change
 from shared.scim.paths import Path
 
 _NOT_KEPT_HERE = frozenset({Stored.ROWS, Stored.COMPUTED})
-_FIXED = frozenset({Mutability.IMMUTABLE, Mutability.READ_ONLY})
+# What a PUT cannot clear by leaving it out: a client cannot, or cannot have read what it would have to send again.
+_KEPT = frozenset({Mutability.IMMUTABLE, Mutability.WRITE_ONLY})
+_KEPT_SUBS = _KEPT | {Mutability.READ_ONLY}
 
 
 def keep(resource_type: ResourceType, before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
     """Return the replacement with what it cannot have meant to clear, since it may not be cleared.
 
-    That is an immutable attribute, and within an object that it names, an immutable or readOnly sub-attribute.
+    That is an immutable attribute; one that is writeOnly, unless its whole extension is left out; and likewise the
+    sub-attributes of an object that it names, readOnly ones too.
     """
     kept = dict(after)
-    for path in _fixed(resource_type):
+    for path in _special(resource_type):
+        if _is_left_out_with_all(path, after):
+            continue
         present, given = _value(path, before), _value(path, kept)
         if path.sub is None and given is None and present is not None:
             kept = _put(path, kept, present)
@@ -33,7 +38,7 @@ def keep(resource_type: ResourceType, before: Mapping[str, Any], after: Mapping[
 
 def check(resource_type: ResourceType, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     """Raise MutabilityError if an immutable attribute that has a value would get another, or none."""
-    for path in _fixed(resource_type):
+    for path in _special(resource_type):
         present, given = _value(path, before), _value(path, after)
         if path.sub is None:
             refuse_change(path.attribute, present, given, path.text)
@@ -41,24 +46,28 @@ def check(resource_type: ResourceType, before: Mapping[str, Any], after: Mapping
             refuse_change(path.sub, present.get(path.sub.name), given.get(path.sub.name), path.text)
 
 
+def _is_left_out_with_all(path: Path, after: Mapping[str, Any]) -> bool:
+    return path.attribute.mutability is Mutability.WRITE_ONLY and path.is_extension and path.schema.id not in after
+
+
 @lru_cache(maxsize=1024)
-def _fixed(resource_type: ResourceType) -> tuple[Path, ...]:
-    """Return the paths that may not change: few types have any."""
-    return tuple(_find_fixed(resource_type))
+def _special(resource_type: ResourceType) -> tuple[Path, ...]:
+    """Return the paths that are looked at: few types have any."""
+    return tuple(_find_special(resource_type))
 
 
-def _find_fixed(resource_type: ResourceType) -> Iterator[Path]:
+def _find_special(resource_type: ResourceType) -> Iterator[Path]:
     for schema, attribute in resource_type.walk():
         if attribute.stored in _NOT_KEPT_HERE:
             continue
-        if attribute.mutability is Mutability.IMMUTABLE:
+        if attribute.mutability in _KEPT:
             yield Path(schema, attribute)
         if not attribute.multi_valued:
-            yield from (Path(schema, attribute, sub) for sub in attribute.sub_attributes if _is_fixed(sub))
+            yield from (Path(schema, attribute, sub) for sub in attribute.sub_attributes if _is_kept(sub))
 
 
-def _is_fixed(sub: Attribute) -> bool:
-    return sub.mutability in _FIXED and sub.stored not in _NOT_KEPT_HERE
+def _is_kept(sub: Attribute) -> bool:
+    return sub.mutability in _KEPT_SUBS and sub.stored not in _NOT_KEPT_HERE
 
 
 def _value(path: Path, resource: Mapping[str, Any]) -> Any:

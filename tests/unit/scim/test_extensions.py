@@ -107,10 +107,16 @@ def test_a_whole_extension_with_an_immutable_value_is_not_removed() -> None:
         patched(BADGE, bodies.operation("remove", URN))
 
 
-def test_a_replacement_keeps_what_it_may_not_clear() -> None:
-    kept = mutability.keep(USERS, {URN: BADGE}, {URN: {"number": 2}})
-
-    assert kept == {URN: {"number": 2, "serial": "S"}}
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({URN: {"number": 2}}, {URN: {"number": 2, "serial": "S", "pin": "1"}}),
+        ({URN: {"number": 2, "serial": "T", "pin": "2"}}, {URN: {"number": 2, "serial": "T", "pin": "2"}}),
+        ({}, {URN: {"serial": "S"}}),
+    ],
+)
+def test_a_replacement_keeps_what_it_may_not_clear(given: dict[str, Any], kept: dict[str, Any]) -> None:
+    assert mutability.keep(USERS, {URN: BADGE | {"pin": "1"}}, given) == kept
 
 
 def test_what_is_never_returned_is_left_out_of_what_is_kept() -> None:
