@@ -19,6 +19,7 @@ from services.gateway import async_results, discovery, errors, health, me, respo
 from services.gateway.accepting import Accepter
 from services.gateway.async_results import AsyncResults
 from services.gateway.auth import Authenticator
+from services.gateway.bulk import Bulk
 from services.gateway.counting import ToleranceCounter
 from services.gateway.resources import Resources
 from services.gateway.searching import Searching
@@ -26,7 +27,6 @@ from services.gateway.waiting import Listener, Waiters
 from services.gateway.writes import Writes
 from services.gateway.writing import Writer
 from shared import outcomes, queue
-from shared.scim.errors import NotImplementedOperationError
 from shared.scim.resource_types import Catalogue
 from shared.settings import Settings
 
@@ -41,8 +41,6 @@ PATIENCE = "1s"
 """A request waits no longer than this for another's lock at once; its deadline is looked at in between."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_NOT_OFFERED = ("/Bulk",)
-_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 def create(settings: Settings) -> Flask:
@@ -71,10 +69,12 @@ def create(settings: Settings) -> Flask:
     resources = Resources(settings=settings, engine=engine, writes=writes)
     searching = Searching(settings, engine)
     results = AsyncResults(settings=settings, engine=engine, writer=writer)
+    bulk = Bulk(settings=settings, engine=engine, writes=writes)
     for prefix in PREFIXES:
         endpoints = (
             resources.blueprint(),
             me.blueprint(resources),
+            bulk.blueprint(),
             results.blueprint(),
             searching.blueprint(),
             discovery.blueprint(settings),
@@ -110,14 +110,7 @@ def _scim(endpoints: Iterable[Blueprint], prefix: str) -> Blueprint:
     scim = Blueprint(prefix.strip("/").replace("/", "-"), __name__)
     for blueprint in endpoints:
         scim.register_blueprint(blueprint)
-    for rule in _NOT_OFFERED:
-        name = f"not offered {rule.replace('.', ' ')}"
-        scim.add_url_rule(rule, endpoint=name, view_func=_not_offered, methods=_METHODS)
     return scim
-
-
-def _not_offered() -> Response:
-    raise NotImplementedOperationError("This server does not offer this endpoint; see /ServiceProviderConfig")
 
 
 def _authenticate(authenticator: Authenticator, catalogue: Callable[[Principal], Catalogue]) -> None:

@@ -41,14 +41,16 @@ class Writer:
     wake: Callable[[int], bool]
     deadline_seconds: float
 
-    def write(self, write: Write) -> Outcome:
-        """Return what a write ended in.
+    def write(self, write: Write, deadline: float | None = None) -> Outcome:
+        """Return what a write ended in; it has until a deadline on the monotonic clock, or `deadline_seconds` from now.
 
         Raises UnavailableError when it was not and will not be applied, OutcomeUnknownError when the database cannot
         be asked.
         """
+        if deadline is None:
+            deadline = time.monotonic() + self.deadline_seconds
         with logs.bind(operation_id=str(write.id)):
-            return self.submit(write, self.deadline_seconds) or self._last_word(write)
+            return self._take(write, deadline, deadline) or self._last_word(write)
 
     def submit(self, write: Write, seconds: float) -> Outcome | None:
         """Return what a write ended in within so many seconds, or None: it is in the journal then, and stays there.
@@ -56,12 +58,8 @@ class Writer:
         Raises as `write` does when it did not get into the journal.
         """
         begun = time.monotonic()
-        with logs.bind(operation_id=str(write.id)), self.waiters.register(write.id) as waiter:
-            shard = self._accept(write, begun + self.deadline_seconds)
-            if shard is None:
-                return self._last_word(write)
-            self.wake(shard)
-            return self._wait(write, shard, waiter, begun + min(seconds, self.deadline_seconds))
+        with logs.bind(operation_id=str(write.id)):
+            return self._take(write, begun + self.deadline_seconds, begun + min(seconds, self.deadline_seconds))
 
     def drain(self, shard: int) -> None:
         """Work off a shard here; whatever goes wrong then, the request goes on waiting for its outcome."""
@@ -71,6 +69,14 @@ class Writer:
             logger.warning("drain failed", extra={"shard": shard, "fault": backoff.classify(error).name})
         except Exception:
             logger.exception("drain failed")
+
+    def _take(self, write: Write, accepted_by: float, answered_by: float) -> Outcome | None:
+        with self.waiters.register(write.id) as waiter:
+            shard = self._accept(write, accepted_by)
+            if shard is None:
+                return self._last_word(write)
+            self.wake(shard)
+            return self._wait(write, shard, waiter, answered_by)
 
     def _accept(self, write: Write, deadline: float) -> int | None:
         """Accept a write, and after a fault that passes try again, for its commit may have happened all the same.
