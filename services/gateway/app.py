@@ -3,13 +3,14 @@
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
 from flask import Blueprint, Flask, Response, g, request
+from redis import Redis
 
 from services.directory import database
 from services.directory.catalogues import Catalogues
@@ -25,8 +26,9 @@ from services.gateway.resources import Resources
 from services.gateway.searching import Searching
 from services.gateway.waiting import Listener, Waiters
 from services.gateway.writes import Writes
-from services.gateway.writing import Writer
+from services.gateway.writing import Turns, Writer
 from shared import outcomes, queue
+from shared.outcomes import Reply
 from shared.scim.resource_types import Catalogue
 from shared.settings import Settings
 
@@ -55,10 +57,11 @@ def create(settings: Settings) -> Flask:
         waiters=waiters,
         drainer=Drainer(
             engine=engine,
-            announce=lambda replies: outcomes.publish(redis, replies),
+            announce=partial(_announce, redis, waiters),
             max_starts=settings.max_starts,
             catalogues=catalogues,
         ),
+        turns=Turns(POOL_SIZE // 4),
         wake=lambda shard: queue.wake(celery, redis, shard),
         deadline_seconds=settings.deadline_seconds,
     )
@@ -86,6 +89,11 @@ def create(settings: Settings) -> Flask:
     accepter.start()
     counter.start()
     return app
+
+
+def _announce(redis: Redis, waiters: Waiters, replies: Sequence[Reply]) -> None:
+    """Tell the waiters of this process without a detour, and the other processes over their channels."""
+    outcomes.publish(redis, [r for r in replies if not waiters.tell(r.outcome.operation_id, r.outcome)])
 
 
 def _flask(settings: Settings, authenticator: Authenticator, catalogue: Callable[[Principal], Catalogue]) -> Flask:

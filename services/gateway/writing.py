@@ -6,8 +6,10 @@ therefore means that the write was never applied and never will be.
 """
 
 import logging
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, repeat
 
@@ -30,6 +32,32 @@ DRAIN_SECONDS = 1.0
 PAUSE_SECONDS = 0.1
 
 
+class Turns:
+    """Gives out turns to drain: one to a shard, and few in all.
+
+    A drain holds a connection while it waits for the shard's lock, and needs another one to note its run. Requests that
+    drained the same shard at the same time would hold all connections, and wait for one of their own.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most, self._lock = most, threading.Lock()
+        self._shards: set[int] = set()
+
+    @contextmanager
+    def take(self, shard: int) -> Iterator[bool]:
+        """Take the shard's turn for the duration of the block; False when another request has it, or all are taken."""
+        with self._lock:
+            is_mine = shard not in self._shards and len(self._shards) < self._most
+            if is_mine:
+                self._shards.add(shard)
+        try:
+            yield is_mine
+        finally:
+            if is_mine:
+                with self._lock:
+                    self._shards.discard(shard)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Writer:
     """What a write needs on its way: the journal's front, the bell, those who wait, and a way to help oneself."""
@@ -38,6 +66,7 @@ class Writer:
     accepter: Accepter
     waiters: Waiters
     drainer: Drainer
+    turns: Turns
     wake: Callable[[int], bool]
     deadline_seconds: float
 
@@ -62,9 +91,11 @@ class Writer:
             return self._take(write, begun + self.deadline_seconds, begun + min(seconds, self.deadline_seconds))
 
     def drain(self, shard: int) -> None:
-        """Work off a shard here; whatever goes wrong then, the request goes on waiting for its outcome."""
+        """Work off a shard here, unless another request does; whatever goes wrong then, the request goes on waiting for its outcome."""
         try:
-            self.drainer.drain(shard)
+            with self.turns.take(shard) as is_mine:
+                if is_mine:
+                    self.drainer.drain(shard)
         except SQLAlchemyError as error:
             logger.warning("drain failed", extra={"shard": shard, "fault": backoff.classify(error).name})
         except Exception:

@@ -76,7 +76,10 @@ def parse(message: Any, max_operations: int) -> Request:
 
 
 def target(operation: Operation, catalogue: Catalogue) -> Target:
-    """Return what the path leads to of a tenant's types. Raises NotFoundError and MethodNotAllowedError, as the endpoints answer."""
+    """Return what the path leads to among the tenant's types.
+
+    Raises NotFoundError and MethodNotAllowedError, as the endpoints answer.
+    """
     found = _PATH.fullmatch(operation.path if operation.path.startswith("/") else f"/{operation.path}")
     resource_type = next((t for t in catalogue.all if found and t.endpoint == found["endpoint"]), None)
     if found is None or resource_type is None:
