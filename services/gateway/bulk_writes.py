@@ -177,6 +177,7 @@ def _intent(operation: Operation, prepared: Prepared, needs: frozenset[int], cat
                 mentions=bulk_order.mentioned(write.request),
                 claims=bulk_order.claims(resource_type, operation.method, write.request),
                 frees=bulk_order.frees(resource_type, operation.method, write.request),
+                is_conditional=write.if_match is not None,
             )
 
 

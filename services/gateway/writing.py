@@ -91,7 +91,7 @@ class Writer:
             return self._take(write, begun + self.deadline_seconds, begun + min(seconds, self.deadline_seconds))
 
     def drain(self, shard: int) -> None:
-        """Work off a shard here, unless another request does; whatever goes wrong then, the request goes on waiting for its outcome."""
+        """Work off a shard here, unless another request does so; whatever goes wrong, this one goes on waiting."""
         try:
             with self.turns.take(shard) as is_mine:
                 if is_mine:

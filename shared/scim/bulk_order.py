@@ -2,8 +2,8 @@
 
 The RFC lets a server change the order if the result is the same. So what is referred to comes first, wherever it
 stands; and operations keep the order of the request where it shows: on one resource, between the deletion of a resource
-and a reference to it, and where one needs a unique value that the other needs too, or may set free. Operations that
-refer to each other in a circle are one step.
+and a reference to it, where one needs a unique value that the other needs too, or may set free, and between a condition
+and a deletion. Operations that refer to each other in a circle are one step.
 """
 
 import heapq
@@ -41,6 +41,8 @@ class Intent:
     claims: frozenset[Claim] = frozenset()
     frees: bool = False
     """Whether a unique value that nobody here knows may be free afterwards."""
+    is_conditional: bool = False
+    """Whether it names a version: the deletion of a member is a new version of its groups."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,16 +209,17 @@ class _Constraints:
         self._last_of: dict[UUID, int] = {}
         self._mentioning: dict[UUID, set[int]] = {}
         self._deleting: dict[UUID, int] = {}
-        self._unique: dict[str, _UniqueValues] = {}
+        self._claimed: dict[Claim, int] = {}
+        self._unique: dict[str, _Turns] = {}
+        self._versions = _Turns()
 
     def add(self, intent: Intent) -> set[int]:
         """Return what the operation must come after, and remember it for those behind."""
         if intent.lane is None:
             return set()
         found = {self._last_of[intent.lane]} if intent.lane in self._last_of else set()
-        found |= self._of_deletions(intent, intent.lane)
-        if _is_unique(intent):
-            found |= self._unique.setdefault(intent.resource_type, _UniqueValues()).add(intent)
+        found |= self._of_deletions(intent, intent.lane) | self._of_unique_values(intent)
+        found |= self._versions.add(intent.number, (intent.is_conditional, intent.method is Method.DELETE))
         self._last_of[intent.lane] = intent.number
         return found
 
@@ -230,25 +233,30 @@ class _Constraints:
             self._deleting[lane] = intent.number
         return found
 
+    def _of_unique_values(self, intent: Intent) -> set[int]:
+        found = {self._claimed[claim] for claim in intent.claims & self._claimed.keys()}
+        self._claimed |= dict.fromkeys(intent.claims, intent.number)
+        turns = self._unique.setdefault(intent.resource_type, _Turns())
+        return found | turns.add(intent.number, (bool(intent.claims), intent.frees))
 
-class _UniqueValues:
-    """Keeps those apart that want a unique value of a resource type, and those that may set one free.
 
-    Those that want different values may run together, and so may those that only set some free. They take turns.
+class _Turns:
+    """Keeps two sides apart, those of one side together; who is on both sides is alone, who is on none is free.
+
+    Here they are those that want unique values, and those that may set one free; or those that name a version, and
+    deletions.
     """
 
     def __init__(self) -> None:
         self._previous: set[int] = set()
         self._current: set[int] = set()
-        self._turn: tuple[bool, bool] | None = None
-        self._claimed: dict[Claim, int] = {}
+        self._sides = (False, False)
 
-    def add(self, intent: Intent) -> set[int]:
+    def add(self, number: int, sides: tuple[bool, bool]) -> set[int]:
         """Return what the operation must come after."""
-        turn = (bool(intent.claims), intent.frees)
-        if turn != self._turn or all(turn):
-            self._previous, self._current, self._turn, self._claimed = self._current, set(), turn, {}
-        found = self._previous | {self._claimed[claim] for claim in intent.claims & self._claimed.keys()}
-        self._current.add(intent.number)
-        self._claimed |= dict.fromkeys(intent.claims, intent.number)
-        return found
+        if not any(sides):
+            return set()
+        if sides != self._sides or all(sides):
+            self._previous, self._current, self._sides = self._current, set(), sides
+        self._current.add(number)
+        return self._previous

@@ -104,13 +104,24 @@ PLANS: list[tuple[str, tuple[Intent, ...], list[tuple[Any, ...]]]] = [
     (
         "names and deletions take turns",
         (named(1, "ada"), delete(2, of=8), delete(3, of=9), named(4, "bob"), named(5, "ada")),
-        [((1,), set()), ((2,), {1}), ((3,), {1}), ((4,), {2, 3}), ((5,), {2, 3})],
+        [((1,), set()), ((2,), {1}), ((3,), {1}), ((4,), {2, 3}), ((5,), {1, 2, 3})],
     ),
     ("renames one by one", (rename(1, 8, "ada"), rename(2, 9, "bob")), [((1,), set()), ((2,), {1})]),
     (
         "another type's names",
         (delete(1, of=9), post(2, resource_type="Group", claims=frozenset({claim("ada")}))),
         [((1,), set()), ((2,), set())],
+    ),
+    (
+        "conditions and deletions take turns",
+        (
+            change(1, of=7, is_conditional=True),
+            change(2, of=8, is_conditional=True),
+            delete(3, of=9),
+            change(4, of=6, is_conditional=True),
+            change(5, of=5),
+        ),
+        [((1,), set()), ((2,), set()), ((3,), {1, 2}), ((4,), {3}), ((5,), set())],
     ),
     ("refused", (Intent(number=1, method=Method.PATCH), change(2, of=9)), [((1,), set()), ((2,), set())]),
 ]
@@ -142,7 +153,8 @@ def requests(draw: st.DrawFn) -> list[Intent]:
             method = draw(st.sampled_from([Method.DELETE, Method.PATCH]))
             frees = method is Method.DELETE or bool(name)
             claims = frozenset() if method is Method.DELETE else name
-            intents.append(change(number, target, *needs, method=method, claims=claims, frees=frees, mentions=mentions))
+            fields = {"claims": claims, "frees": frees, "mentions": mentions, "is_conditional": draw(st.booleans())}
+            intents.append(change(number, target, *needs, method=method, **fields))
     return intents
 
 
@@ -160,6 +172,8 @@ def must_be_apart(one: Intent, other: Intent) -> bool:
     if one.lane == other.lane or one.claims & other.claims:
         return True
     if (one.frees and other.claims) or (other.frees and one.claims):
+        return True
+    if (one.is_conditional and other.method is Method.DELETE) or (other.is_conditional and one.method is Method.DELETE):
         return True
     deletes = [(a, b) for a, b in ((one, other), (other, one)) if a.method is Method.DELETE]
     return any(deleting.lane in mentioning.mentions for deleting, mentioning in deletes)
