@@ -180,6 +180,18 @@ def test_a_circle_with_a_failure_leaves_nothing(client: Client) -> None:
     assert statuses(send(client, bulk_post("a", "/Groups", role(displayName="Circle")))) == ["201"]
 
 
+def test_a_circle_that_cannot_be_closed_is_taken_back(client: Client) -> None:
+    results = send(
+        client,
+        bulk_post("a", "/Groups", role(displayName="Circle", members=members("b"))),
+        bulk_post("b", "/Groups", role(members=members("a", "b"))),
+    )
+
+    assert statuses(results) == ["409", "400"]
+    assert results[1]["response"]["scimType"] == "invalidValue"
+    assert client.get("/Groups").json()["totalResults"] == 0
+
+
 def test_a_circle_with_a_refused_operation_is_not_begun(client: Client, stack_operations: Journal) -> None:
     results = send(
         client,
