@@ -41,6 +41,7 @@ class Settings:
     sweep_seconds: float = _setting(5.0, "Period of the sweeper, which wakes what a lost wake left behind.")
     max_starts: int = _setting(5, "An operation that was started this often without an outcome is dead.")
     max_body_bytes: int = _setting(1_048_576, "Larger request bodies are refused with 413.")
+    max_bulk_operations: int = _setting(1000, "Operations in one bulk request, at most.")
     max_page: int = _setting(1000, "Resources in one page of a list, at most.")
     cursor_seconds: int = _setting(3600, "A cursor is good for so long after the page that carried it.")
     default_page: int = _setting(100, "Resources in one page when the client names no count.")

@@ -79,6 +79,16 @@ def replace(path: str, value: Any) -> dict[str, Any]:
     return {"op": "replace", "path": path, "value": value}
 
 
+def bulk(*operations: dict[str, Any], **members: Any) -> dict[str, Any]:
+    """Return a bulk request."""
+    return {"schemas": [messages.BULK_REQUEST], "Operations": list(operations), **members}
+
+
+def bulk_post(bulk_id: str, path: str, data: Any) -> dict[str, Any]:
+    """Return a POST of a bulk request."""
+    return {"method": "POST", "path": path, "bulkId": bulk_id, "data": data}
+
+
 def write(tenant: Tenant, method: str = "POST", request: Any = None, **fields: Any) -> Write:
     """Return a write for the journal: the creation of a person, unless told otherwise."""
     body = person() if request is None and method == "POST" else request

@@ -5,11 +5,13 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ARRAY, Connection, Uuid, any_, func, literal, select
 
 from services.directory import columns, filtering, ids, members, rows, store, tables
 from services.directory.rows import Resource
 from shared.scim.attributes import Attribute, ResourceType, Stored
+from shared.scim.bulk_order import Claim
+from shared.scim.matching import folded
 
 Wants = Callable[[Attribute], bool]
 
@@ -36,6 +38,25 @@ def find_unique(connection: Connection, resource_type: ResourceType, tenant_id: 
     mine = (table.c.tenant_id == tenant_id, table.c.deleted_at.is_(None))
     found: UUID | None = connection.scalar(select(table.c.id).where(*mine, func.lower(column) == func.lower(value)))
     return found
+
+
+def unique_values(
+    connection: Connection, resource_type: ResourceType, tenant_id: UUID, resource_ids: Iterable[UUID]
+) -> dict[UUID, frozenset[Claim]]:
+    """Return the unique values that each of these resources has now; what does not exist is left out."""
+    table = tables.OF[resource_type.name]
+    unique = [column for column in columns.of(resource_type) if column.is_unique]
+    wanted = literal(list(resource_ids), ARRAY(Uuid))
+    mine = (table.c.tenant_id == tenant_id, table.c.id == any_(wanted), table.c.deleted_at.is_(None))
+    found = connection.execute(select(table.c.id, *(table.c[column.name] for column in unique)).where(*mine))
+    return {
+        row[0]: frozenset(
+            (column.schema.id, column.attribute.name, folded(column.attribute, value))
+            for column, value in zip(unique, row[1:], strict=True)
+            if value is not None
+        )
+        for row in found
+    }
 
 
 def complete(

@@ -3,13 +3,14 @@
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
 from flask import Blueprint, Flask, Response, g, request
+from redis import Redis
 
 from services.directory import database
 from services.directory.catalogues import Catalogues
@@ -19,14 +20,15 @@ from services.gateway import async_results, discovery, errors, health, me, respo
 from services.gateway.accepting import Accepter
 from services.gateway.async_results import AsyncResults
 from services.gateway.auth import Authenticator
+from services.gateway.bulk import Bulk
 from services.gateway.counting import ToleranceCounter
 from services.gateway.resources import Resources
 from services.gateway.searching import Searching
 from services.gateway.waiting import Listener, Waiters
 from services.gateway.writes import Writes
-from services.gateway.writing import Writer
+from services.gateway.writing import Turns, Writer
 from shared import outcomes, queue
-from shared.scim.errors import NotImplementedOperationError
+from shared.outcomes import Reply
 from shared.scim.resource_types import Catalogue
 from shared.settings import Settings
 
@@ -41,8 +43,6 @@ PATIENCE = "1s"
 """A request waits no longer than this for another's lock at once; its deadline is looked at in between."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_NOT_OFFERED = ("/Bulk",)
-_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 def create(settings: Settings) -> Flask:
@@ -57,10 +57,11 @@ def create(settings: Settings) -> Flask:
         waiters=waiters,
         drainer=Drainer(
             engine=engine,
-            announce=lambda replies: outcomes.publish(redis, replies),
+            announce=partial(_announce, redis, waiters),
             max_starts=settings.max_starts,
             catalogues=catalogues,
         ),
+        turns=Turns(POOL_SIZE // 4),
         wake=lambda shard: queue.wake(celery, redis, shard),
         deadline_seconds=settings.deadline_seconds,
     )
@@ -71,10 +72,12 @@ def create(settings: Settings) -> Flask:
     resources = Resources(settings=settings, engine=engine, writes=writes)
     searching = Searching(settings, engine)
     results = AsyncResults(settings=settings, engine=engine, writer=writer)
+    bulk = Bulk(settings=settings, engine=engine, writes=writes)
     for prefix in PREFIXES:
         endpoints = (
             resources.blueprint(),
             me.blueprint(resources),
+            bulk.blueprint(),
             results.blueprint(),
             searching.blueprint(),
             discovery.blueprint(settings),
@@ -86,6 +89,11 @@ def create(settings: Settings) -> Flask:
     accepter.start()
     counter.start()
     return app
+
+
+def _announce(redis: Redis, waiters: Waiters, replies: Sequence[Reply]) -> None:
+    """Tell the waiters of this process without a detour, and the other processes over their channels."""
+    outcomes.publish(redis, [r for r in replies if not waiters.tell(r.outcome.operation_id, r.outcome)])
 
 
 def _flask(settings: Settings, authenticator: Authenticator, catalogue: Callable[[Principal], Catalogue]) -> Flask:
@@ -110,14 +118,7 @@ def _scim(endpoints: Iterable[Blueprint], prefix: str) -> Blueprint:
     scim = Blueprint(prefix.strip("/").replace("/", "-"), __name__)
     for blueprint in endpoints:
         scim.register_blueprint(blueprint)
-    for rule in _NOT_OFFERED:
-        name = f"not offered {rule.replace('.', ' ')}"
-        scim.add_url_rule(rule, endpoint=name, view_func=_not_offered, methods=_METHODS)
     return scim
-
-
-def _not_offered() -> Response:
-    raise NotImplementedOperationError("This server does not offer this endpoint; see /ServiceProviderConfig")
 
 
 def _authenticate(authenticator: Authenticator, catalogue: Callable[[Principal], Catalogue]) -> None:

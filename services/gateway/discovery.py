@@ -36,6 +36,8 @@ def _config(settings: Settings) -> Response:
             max_results=settings.max_page,
             default_page=settings.default_page,
             cursor_seconds=settings.cursor_seconds,
+            max_operations=settings.max_bulk_operations,
+            max_payload_size=settings.max_body_bytes,
             event_uris=events.URIS if settings.security_events else (),
         )
     )

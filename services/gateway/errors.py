@@ -1,6 +1,7 @@
 """Turn every exception into the RFC's error body; nothing else in the gateway makes error responses."""
 
 import logging
+from typing import Any
 
 from flask import Flask, Response, g
 from sqlalchemy.exc import SQLAlchemyError
@@ -30,16 +31,34 @@ def register(app: Flask) -> None:
     """Let the application answer every exception with a SCIM error."""
     app.register_error_handler(SCIMError, respond)
     app.register_error_handler(HTTPException, _http)
-    app.register_error_handler(SQLAlchemyError, _database)
-    app.register_error_handler(Exception, _bug)
+    app.register_error_handler(Exception, lambda error: respond(translate(error)))
 
 
 def respond(error: SCIMError) -> Response:
     """Return the error message, with the request's id for whoever looks it up."""
     g.scim_type = error.scim_type
-    body = error.body()
-    body["detail"] = f"{error.detail} (request {g.request_id})"
-    return responses.scim(body, error.status, _headers(error))
+    return responses.scim(body(error), error.status, _headers(error))
+
+
+def body(error: SCIMError) -> dict[str, Any]:
+    """Return the error message alone, as a bulk response has one for each operation that failed."""
+    return error.body() | {"detail": f"{error.detail} (request {g.request_id})"}
+
+
+def translate(error: Exception) -> SCIMError:
+    """Return what a client is told of an exception; what is no client's fault is logged here."""
+    match error:
+        case SCIMError():
+            return error
+        case SQLAlchemyError() if getattr(getattr(error, "orig", None), "sqlstate", None) == QUERY_CANCELED:
+            logger.warning("query took too long")
+            return TooManyError("This query takes too long to answer: ask for less at once")
+        case SQLAlchemyError() if backoff.classify(error).is_passing:
+            logger.warning("database not available", extra={"fault": backoff.classify(error).name})
+            return UnavailableError("The directory cannot be reached at the moment. Send the request again")
+        case _:
+            logger.error("request failed", exc_info=error)
+            return InternalError("Something went wrong on our side; send the request again, or give us its id")
 
 
 def _headers(error: SCIMError) -> dict[str, str]:
@@ -62,21 +81,6 @@ def _http(error: HTTPException) -> Response:
             return respond(PayloadTooLargeError("The request is larger than this server takes"))
         case _:
             return respond(_PlainError(error.code or 500, error.name))
-
-
-def _database(error: SQLAlchemyError) -> Response:
-    if not backoff.classify(error).is_passing:
-        return _bug(error)
-    if getattr(getattr(error, "orig", None), "sqlstate", None) == QUERY_CANCELED:
-        logger.warning("query took too long")
-        return respond(TooManyError("This query takes too long to answer: ask for less at once"))
-    logger.warning("database not available", extra={"fault": backoff.classify(error).name})
-    return respond(UnavailableError("The directory cannot be reached at the moment. Send the request again"))
-
-
-def _bug(error: Exception) -> Response:
-    logger.error("request failed", exc_info=error)
-    return respond(InternalError("Something went wrong on our side; send the request again, or give us its id"))
 
 
 class _PlainError(SCIMError):

@@ -35,7 +35,12 @@ class Writes:
 
     def create(self, sender: Sender, resource_type: ResourceType, document: Any) -> Write:
         """Return the write of a POST. Raises SCIMError for a document that is no such resource."""
-        return self._write(sender, resource_type, "POST", ids.new(), self._resource(sender, resource_type, document))
+        return self.create_as(ids.new(), sender, resource_type, document)
+
+    def create_as(self, resource_id: UUID, sender: Sender, resource_type: ResourceType, document: Any) -> Write:
+        """Return the write of a POST whose resource gets an id that is known already. Raises SCIMError."""
+        resource = self._resource(sender, resource_type, document)
+        return self._write(sender, resource_type, "POST", resource_id, resource)
 
     def replace(self, sender: Sender, resource_type: ResourceType, resource_id: str, document: Any) -> Write:
         """Return the write of a PUT. Raises SCIMError for a document that is no such resource."""
@@ -54,9 +59,9 @@ class Writes:
         """Return the write of a DELETE."""
         return self._write(sender, resource_type, "DELETE", _lane(resource_type, resource_id), None)
 
-    def perform(self, write: Write) -> Outcome:
+    def perform(self, write: Write, deadline: float | None = None) -> Outcome:
         """Take a write through the journal, and return its outcome. Raises what it was refused with."""
-        return self._succeeded(write, self.writer.write(write))
+        return self._succeeded(write, self.writer.write(write, deadline))
 
     def submit(self, write: Write, seconds: int) -> Outcome | None:
         """Take a write into the journal, and return its outcome if it is there within so many seconds.

@@ -6,8 +6,10 @@ therefore means that the write was never applied and never will be.
 """
 
 import logging
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, repeat
 
@@ -30,6 +32,32 @@ DRAIN_SECONDS = 1.0
 PAUSE_SECONDS = 0.1
 
 
+class Turns:
+    """Gives out turns to drain: one to a shard, and few in all.
+
+    A drain holds a connection while it waits for the shard's lock, and needs another one to note its run. Requests that
+    drained the same shard at the same time would hold all connections, and wait for one of their own.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most, self._lock = most, threading.Lock()
+        self._shards: set[int] = set()
+
+    @contextmanager
+    def take(self, shard: int) -> Iterator[bool]:
+        """Take the shard's turn for the duration of the block; False when another request has it, or all are taken."""
+        with self._lock:
+            is_mine = shard not in self._shards and len(self._shards) < self._most
+            if is_mine:
+                self._shards.add(shard)
+        try:
+            yield is_mine
+        finally:
+            if is_mine:
+                with self._lock:
+                    self._shards.discard(shard)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Writer:
     """What a write needs on its way: the journal's front, the bell, those who wait, and a way to help oneself."""
@@ -38,17 +66,20 @@ class Writer:
     accepter: Accepter
     waiters: Waiters
     drainer: Drainer
+    turns: Turns
     wake: Callable[[int], bool]
     deadline_seconds: float
 
-    def write(self, write: Write) -> Outcome:
-        """Return what a write ended in.
+    def write(self, write: Write, deadline: float | None = None) -> Outcome:
+        """Return what a write ended in; it has until a deadline on the monotonic clock, or `deadline_seconds` from now.
 
         Raises UnavailableError when it was not and will not be applied, OutcomeUnknownError when the database cannot
         be asked.
         """
+        if deadline is None:
+            deadline = time.monotonic() + self.deadline_seconds
         with logs.bind(operation_id=str(write.id)):
-            return self.submit(write, self.deadline_seconds) or self._last_word(write)
+            return self._take(write, deadline, deadline) or self._last_word(write)
 
     def submit(self, write: Write, seconds: float) -> Outcome | None:
         """Return what a write ended in within so many seconds, or None: it is in the journal then, and stays there.
@@ -56,21 +87,27 @@ class Writer:
         Raises as `write` does when it did not get into the journal.
         """
         begun = time.monotonic()
-        with logs.bind(operation_id=str(write.id)), self.waiters.register(write.id) as waiter:
-            shard = self._accept(write, begun + self.deadline_seconds)
-            if shard is None:
-                return self._last_word(write)
-            self.wake(shard)
-            return self._wait(write, shard, waiter, begun + min(seconds, self.deadline_seconds))
+        with logs.bind(operation_id=str(write.id)):
+            return self._take(write, begun + self.deadline_seconds, begun + min(seconds, self.deadline_seconds))
 
     def drain(self, shard: int) -> None:
-        """Work off a shard here; whatever goes wrong then, the request goes on waiting for its outcome."""
+        """Work off a shard here, unless another request does so; whatever goes wrong, this one goes on waiting."""
         try:
-            self.drainer.drain(shard)
+            with self.turns.take(shard) as is_mine:
+                if is_mine:
+                    self.drainer.drain(shard)
         except SQLAlchemyError as error:
             logger.warning("drain failed", extra={"shard": shard, "fault": backoff.classify(error).name})
         except Exception:
             logger.exception("drain failed")
+
+    def _take(self, write: Write, accepted_by: float, answered_by: float) -> Outcome | None:
+        with self.waiters.register(write.id) as waiter:
+            shard = self._accept(write, accepted_by)
+            if shard is None:
+                return self._last_word(write)
+            self.wake(shard)
+            return self._wait(write, shard, waiter, answered_by)
 
     def _accept(self, write: Write, deadline: float) -> int | None:
         """Accept a write, and after a fault that passes try again, for its commit may have happened all the same.

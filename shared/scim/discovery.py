@@ -45,7 +45,14 @@ def resource_type_document(resource_type: ResourceType, base_url: str) -> dict[s
 
 
 def service_provider_config(
-    base_url: str, *, max_results: int, default_page: int, cursor_seconds: int, event_uris: Sequence[str] = ()
+    base_url: str,
+    *,
+    max_results: int,
+    default_page: int,
+    cursor_seconds: int,
+    max_operations: int,
+    max_payload_size: int,
+    event_uris: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return what this server can do (RFC 7643 section 5, RFC 9865 section 4).
 
@@ -55,7 +62,7 @@ def service_provider_config(
     return {
         "schemas": [SERVICE_PROVIDER_CONFIG],
         "patch": {"supported": True},
-        "bulk": {"supported": False, "maxOperations": 0, "maxPayloadSize": 0},
+        "bulk": {"supported": True, "maxOperations": max_operations, "maxPayloadSize": max_payload_size},
         "filter": {"supported": True, "maxResults": max_results},
         "changePassword": {"supported": False},
         "sort": {"supported": True},

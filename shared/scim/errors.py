@@ -131,6 +131,12 @@ class MethodNotAllowedError(SCIMError):
     status = 405
 
 
+class ConflictError(SCIMError):
+    """The operation of a bulk request needs another one that failed (RFC 7644 section 3.7.1)."""
+
+    status = 409
+
+
 class PreconditionFailedError(SCIMError):
     """The resource is not at the version that If-Match names (RFC 7644 section 3.14)."""
 

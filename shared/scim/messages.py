@@ -1,4 +1,4 @@
-"""The messages of RFC 7644 that are no resources: errors, list responses, and the URNs that name them."""
+"""The messages of RFC 7644 that are no resources: errors, list and bulk responses, and the URNs that name them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,6 +7,8 @@ ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
 LIST_RESPONSE = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 SEARCH_REQUEST = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
 PATCH_OP = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+BULK_REQUEST = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
+BULK_RESPONSE = "urn:ietf:params:scim:api:messages:2.0:BulkResponse"
 
 
 def error(status: int, detail: str, scim_type: str | None = None) -> dict[str, Any]:
@@ -37,3 +39,8 @@ def cursor_response(resources: Sequence[Any], *, total: int, next_cursor: str | 
         "Resources": list(resources),
     }
     return body if next_cursor is None else body | {"nextCursor": next_cursor}
+
+
+def bulk_response(results: Sequence[Any]) -> dict[str, Any]:
+    """Return the results of a bulk request, in the order of its operations (RFC 7644 section 3.7.3)."""
+    return {"schemas": [BULK_RESPONSE], "Operations": list(results)}

@@ -11,7 +11,7 @@ from services.directory import database, drain, journal, tables
 from services.stack import state, supervisor
 from services.stack.supervisor import Stack
 from tests import conftest
-from tests.factories import Client, Tenant, patch, person, replace
+from tests.factories import Client, Tenant, bulk, bulk_post, patch, person, replace, role
 
 DEADLINE_SECONDS = 3
 
@@ -90,6 +90,19 @@ def test_writes_succeed_without_a_broker(own_stack: Stack, own_client: Client, n
         kill(own_stack, "valkey", signal.SIGCONT)
 
 
+def test_a_bulk_succeeds_without_worker_and_broker(own_stack: Stack, own_client: Client) -> None:
+    kill(own_stack, "worker", signal.SIGKILL)
+    kill(own_stack, "valkey", signal.SIGKILL)
+
+    people = [bulk_post(f"u{n}", "/Users", person()) for n in range(30)]
+    team = bulk_post("team", "/Groups", role(members=[{"value": f"bulkId:u{n}"} for n in range(30)]))
+    answer = own_client.post("/Bulk", json=bulk(team, *people))
+
+    results = answer.json()["Operations"]
+    assert {result["status"] for result in results} == {"201"}
+    assert len(own_client.get(results[0]["location"]).json()["members"]) == 30
+
+
 def test_a_503_was_never_applied_and_never_will_be(own_client: Client, own_engine: Engine) -> None:
     """A shard that somebody holds is not drained; at the deadline its operation is cancelled."""
     shards = range(100)
@@ -111,3 +124,35 @@ def test_a_503_was_never_applied_and_never_will_be(own_client: Client, own_engin
     with database.transaction(own_engine) as connection:
         states = list(connection.scalars(select(tables.operation.c.state).order_by(tables.operation.c.id)))
     assert states == [journal.State.CANCELLED, journal.State.SETTLED]
+
+
+def test_what_a_bulk_does_not_settle_by_the_deadline_is_never_applied(own_client: Client, own_engine: Engine) -> None:
+    with own_engine.connect() as connection:
+        connection.execute(text("SET idle_in_transaction_session_timeout = 0"))
+        for shard in range(100):
+            connection.execute(
+                text("SELECT pg_advisory_lock(:space, :shard)"), {"space": drain.LOCK_SPACE, "shard": shard}
+            )
+        connection.commit()
+
+        answer = own_client.post(
+            "/Bulk",
+            json=bulk(
+                bulk_post("late", "/Users", person()),
+                bulk_post("dependent", "/Groups", role(members=[{"value": "bulkId:late"}])),
+                bulk_post("a", "/Groups", role(members=[{"value": "bulkId:b"}])),
+                bulk_post("b", "/Groups", role(members=[{"value": "bulkId:a"}])),
+                bulk_post("refused", "/Users", person(active="perhaps")),
+            ),
+        )
+        connection.execute(text("SELECT pg_advisory_unlock_all()"))
+
+    statuses = [result["status"] for result in answer.json()["Operations"]]
+    assert (answer.status_code, statuses) == (200, ["503", "503", "503", "503", "400"])
+    own_client.create_user()
+    assert own_client.get("/Users").json()["totalResults"] == 1
+    assert own_client.get("/Groups").json()["totalResults"] == 0
+    with database.transaction(own_engine) as connection:
+        of_creates = select(tables.operation.c.state).where(tables.operation.c.method == "POST")
+        states = list(connection.scalars(of_creates.order_by(tables.operation.c.id)))
+    assert states == [journal.State.CANCELLED] * 2 + [journal.State.SETTLED]

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from shared.settings import Settings
-from tests.factories import Client, employee, patch, person, replace
+from tests.factories import Client, bulk, bulk_post, employee, patch, person, replace
 
 Lines = list[tuple[str, str]]
 OURS = ("gateway", "worker", "beat", "flower")
@@ -59,6 +59,7 @@ def test_no_value_and_no_token_is_logged_by_anyone(client: Client, stack: Settin
     client.get("/Users", params={"filter": f'userName eq "{SECRETS[1]}"'})
     client.get("/Users", params={"filter": f'userName zz "{SECRETS[1]}"'})
     client.patch(f"/Users/{created['id']}", json=patch(replace("title", SECRETS[2])))
+    client.post("/Bulk", json=bulk(bulk_post(SECRETS[1], "/Users", private), bulk_post("b", f"/{SECRETS[0]}", private)))
     other = client.create_user()
     client.patch(f"/Users/{other['id']}", json=patch(replace("userName", SECRETS[1])))
     httpx.get(f"{stack.public_url}/rest/scim/v2/Users", headers={"Authorization": f"Bearer {SECRETS[4]}"})

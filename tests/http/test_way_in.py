@@ -123,7 +123,7 @@ def test_the_service_says_what_it_can(client: Client) -> None:
     schemas = client.get("/Schemas").json()
 
     assert config["patch"]["supported"] is True
-    assert config["bulk"]["supported"] is False
+    assert config["bulk"] == {"supported": True, "maxOperations": 1000, "maxPayloadSize": 1_048_576}
     assert [kind["endpoint"] for kind in kinds["Resources"]] == ["/Users", "/Groups"]
     assert schemas["totalResults"] == 3
     for schema in schemas["Resources"]:

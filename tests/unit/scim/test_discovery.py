@@ -65,19 +65,32 @@ def test_a_resource_type_without_extensions_names_none() -> None:
     assert "schemaExtensions" not in document
 
 
+def _config(*event_uris: str) -> dict[str, Any]:
+    return discovery.service_provider_config(
+        BASE,
+        max_results=200,
+        default_page=50,
+        cursor_seconds=60,
+        max_operations=7,
+        max_payload_size=4096,
+        event_uris=event_uris,
+    )
+
+
 def test_the_configuration_says_what_is_supported() -> None:
-    document = discovery.service_provider_config(BASE, max_results=200, default_page=50, cursor_seconds=60)
+    document = _config()
 
     supported = {key: value["supported"] for key, value in document.items() if "supported" in value}
     assert supported == {
         "patch": True,
-        "bulk": False,
+        "bulk": True,
         "filter": True,
         "changePassword": False,
         "sort": True,
         "etag": True,
     }
     assert document["filter"]["maxResults"] == 200
+    assert document["bulk"] == {"supported": True, "maxOperations": 7, "maxPayloadSize": 4096}
     assert document["pagination"] == {
         "cursor": True,
         "index": True,
@@ -90,12 +103,7 @@ def test_the_configuration_says_what_is_supported() -> None:
 
 
 def test_asynchronous_requests_are_told_of_only_where_that_is_wanted() -> None:
-    def config(*event_uris: str) -> dict[str, Any]:
-        return discovery.service_provider_config(
-            BASE, max_results=200, default_page=50, cursor_seconds=60, event_uris=event_uris
-        )
-
-    silent, telling = config(), config(*events.URIS)
+    silent, telling = _config(), _config(*events.URIS)
 
     assert "securityEvents" not in silent
     assert telling["securityEvents"] == {

@@ -1,0 +1,98 @@
+"""Serve bulk requests: many writes in one, with a result for each (RFC 7644 section 3.7)."""
+
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, Response, g, request
+from sqlalchemy import Engine
+
+from services.directory import database, queries
+from services.directory.tokens import Principal
+from services.gateway import bulk_running, bulk_writes, errors, requests, responses
+from services.gateway.bulk_running import Ended
+from services.gateway.bulk_writes import Plan
+from services.gateway.writes import Sender, Writes
+from shared.outcomes import Outcome
+from shared.scim import bulk, messages
+from shared.scim.attributes import ResourceType
+from shared.scim.bulk import Method, Operation
+from shared.scim.bulk_order import Claim
+from shared.scim.errors import PayloadTooLargeError, SCIMError
+from shared.scim.schemas.common import META
+from shared.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bulk:
+    """What the endpoint of bulk requests needs."""
+
+    settings: Settings
+    engine: Engine
+    writes: Writes
+
+    def blueprint(self) -> Blueprint:
+        """Return the route."""
+        routes = Blueprint("bulk", __name__)
+        routes.add_url_rule("/Bulk", view_func=self._perform, endpoint="bulk", methods=["POST"])
+        return routes
+
+    def _perform(self) -> Response:
+        deadline = time.monotonic() + self.settings.deadline_seconds
+        asked = bulk.parse(_message(self.settings), self.settings.max_bulk_operations)
+        sender = Sender(principal=g.principal, request_id=g.request_id)
+        plan = bulk_writes.plan(
+            self.writes, sender, g.catalogue, asked.operations, partial(self._present, sender.principal)
+        )
+        ended = bulk_running.run(self.writes, plan, asked.fail_on_errors, deadline)
+        base = responses.base_url(sender.principal, self.settings.public_url)
+        results = [
+            _result(operation, ended[operation.number], base + plan.locations[operation.number])
+            for operation in asked.operations
+            if operation.number in ended
+        ]
+        logger.info("bulk request ended", extra=_numbers(asked, plan, ended))
+        return responses.scim(messages.bulk_response(results))
+
+    def _present(
+        self, principal: Principal, resource_type: ResourceType, resource_ids: Iterable[UUID]
+    ) -> dict[UUID, frozenset[Claim]]:
+        with database.transaction(self.engine) as connection:
+            return queries.unique_values(connection, resource_type, principal.tenant_id, resource_ids)
+
+
+def _numbers(asked: bulk.Request, plan: Plan, ended: Mapping[int, Ended]) -> dict[str, object]:
+    return {
+        "request_id": g.request_id,
+        "operations": len(asked.operations),
+        "begun": len(ended),
+        "failed": sum(isinstance(one, SCIMError) for one in ended.values()),
+        "steps": len(plan.steps),
+    }
+
+
+def _message(settings: Settings) -> dict[str, Any]:
+    try:
+        return requests.document(request, settings.max_body_bytes)
+    except PayloadTooLargeError as error:
+        raise PayloadTooLargeError(
+            f"The request is larger than maxPayloadSize ({settings.max_body_bytes} bytes)"
+        ) from error
+
+
+def _result(operation: Operation, ended: Ended, location: str) -> dict[str, Any]:
+    """Return an operation's result: the status that the single request would have had, and an error's message."""
+    match ended:
+        case Outcome():
+            version = ended.resource[META.name]["version"] if ended.resource else None
+            status = ended.status if ended.is_complete else 204
+            return bulk.result(operation, status, location=location, version=version)
+        case SCIMError():
+            where = None if operation.method is Method.POST else location
+            return bulk.result(operation, ended.status, location=where, response=errors.body(ended))
