@@ -12,7 +12,7 @@ from services.cli import main
 from services.directory import database, history
 from shared.scim.schemas import enterprise, group, user
 from shared.settings import Settings
-from tests.factories import Client, patch, person, replace, role
+from tests.factories import Client, bulk, bulk_post, patch, person, replace, role
 from tests.http.conftest import Journal
 from tests.unit.scim.badge import FILE, URN
 
@@ -372,3 +372,13 @@ def test_a_mistake_is_answered_with_what_to_do(
     assert result.exit_code == 1
     assert said in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_a_bulk_request_knows_the_extension(badged: Client) -> None:
+    body = person(**{URN: BADGE, "schemas": [user.URN, URN]})
+    change = {"method": "PATCH", "path": "/Users/bulkId:a", "data": patch(replace(f"{URN}:number", 8))}
+
+    results = badged.post("/Bulk", json=bulk(bulk_post("a", "/Users", body), change)).json()["Operations"]
+
+    assert [result["status"] for result in results] == ["201", "200"]
+    assert badged.get(results[0]["location"]).json()[URN] == BADGE | {"number": 8}
