@@ -153,3 +153,16 @@ def test_a_malformed_patch_path_is_an_invalid_path(text: str) -> None:
 def test_a_malformed_filter_in_a_patch_path_is_an_invalid_filter(text: str) -> None:
     with pytest.raises(InvalidFilterError):
         value_paths.parse(text, USERS)
+
+
+def test_what_only_another_type_has_is_absent_in_this_one() -> None:
+    own = paths.reference_in_any("displayName", GROUPS, [USERS, GROUPS])
+    others = paths.reference_in_any("emails.value", GROUPS, [USERS, GROUPS])
+
+    assert not own.is_absent
+    assert (others.is_absent, others.text) == (True, "emails.value")
+
+
+def test_what_no_type_has_is_refused() -> None:
+    with pytest.raises(InvalidPathError):
+        paths.reference_in_any("shoeSize", GROUPS, [USERS, GROUPS])
