@@ -54,4 +54,5 @@ lock: setup ## Write requirements/*.txt anew from pyproject.toml
 	  --no-header --extra local --group dev --group build pyproject.toml --output-file requirements/dev.txt
 
 clean: ## Remove what was set up and measured here, data included
+	@if [ -x $(BIN)/muster ]; then $(BIN)/muster down; fi
 	rm -rf .venv .muster .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

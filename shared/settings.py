@@ -5,7 +5,8 @@ addresses of its servers in `stack.json` in its data folder, so that every comma
 """
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -14,6 +15,9 @@ PREFIX = "MUSTER_"
 STACK_FILE = "stack.json"
 DEFAULT_DATA = ".muster"
 _TRUTHS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 class SettingsError(ValueError):
@@ -54,13 +58,42 @@ class Settings:
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.")
 
 
+@dataclass(frozen=True)
+class _Rule:
+    """What a value must be beyond its type: the test, and the test in words."""
+
+    holds: Callable[[Any], bool]
+    words: str
+
+
+_POSITIVE = _Rule(lambda value: value > 0, "greater than 0")
+_ADDRESS = _Rule(lambda value: re.fullmatch(r".+:[0-9]{1,5}", value) is not None, "host:port")
+_RULES: dict[str, _Rule] = {
+    **{f.name: _POSITIVE for f in fields(Settings) if isinstance(f.default, int | float) and f.default is not False},
+    "token_cache_seconds": _Rule(lambda value: value >= 0, "0 or more"),
+    "deadline_seconds": _Rule(lambda value: 0 < value < 55, "between 0 and 55: identity providers give up after 60"),
+    "database_url": _Rule(
+        lambda value: re.match(r"$|postgres(ql)?(\+psycopg)?://", value) is not None, "postgresql://..."
+    ),
+    "broker_url": _Rule(lambda value: re.match(r"$|rediss?(\+socket)?://", value) is not None, "redis://..."),
+    "public_url": _Rule(lambda value: re.match(r"https?://.", value) is not None, "https://... or http://..."),
+    "gateway_bind": _ADDRESS,
+    "flower_bind": _ADDRESS,
+    "log_level": _Rule(lambda value: value in _LEVELS, "DEBUG, INFO, WARNING or ERROR"),
+}
+
+
 def load(environ: Mapping[str, str], data: Path | None = None) -> Settings:
     """Merge defaults, the local stack's file in `data`, and the environment, later ones winning.
 
     Raises SettingsError naming every value that is malformed.
     """
     texts = _stack_values(data or data_folder(environ)) | _environment_values(environ)
-    return Settings(**_typed(texts))
+    settings = Settings(**_typed(texts))
+    wrong = [complaint for name, rule in _RULES.items() if (complaint := _complaint(settings, name, rule))]
+    if wrong:
+        raise SettingsError("; ".join(wrong))
+    return settings
 
 
 def load_complete(environ: Mapping[str, str], data: Path | None = None) -> Settings:
@@ -101,6 +134,11 @@ def _stack_values(data: Path) -> dict[str, str]:
 def _environment_values(environ: Mapping[str, str]) -> dict[str, str]:
     names = {PREFIX + f.name.upper(): f.name for f in fields(Settings)}
     return {names[key]: value for key, value in environ.items() if key in names and value}
+
+
+def _complaint(settings: Settings, name: str, rule: _Rule) -> str | None:
+    """Return what is wrong with a value, without the value: a URL may hold a password."""
+    return None if rule.holds(getattr(settings, name)) else f"{PREFIX}{name.upper()} must be {rule.words}"
 
 
 def _typed(texts: Mapping[str, str]) -> dict[str, Any]:

@@ -95,6 +95,8 @@ def create_token(tenant: str, name: str, user: str | None, data: Path | None) ->
 def list_tokens(tenant: str | None, data: Path | None) -> None:
     """List tokens, without their secrets."""
     with terminal.transaction(data) as connection:
+        if tenant is not None:
+            tenants.find(connection, tenant)
         found = tokens.every(connection, tenant)
     terminal.table(
         ["id", "tenant", "name", "ends in", "created", "revoked", "user"],
@@ -140,6 +142,8 @@ def operations_group() -> None:
 def list_operations(tenant: str | None, state: str | None, limit: int, data: Path | None) -> None:
     """List operations, the newest first."""
     with terminal.transaction(data) as connection:
+        if tenant is not None:
+            tenants.find(connection, tenant)
         found = operations.newest(connection, tenant=tenant, state=state, limit=limit)
     terminal.table(
         ["id", "accepted", "tenant", "what", "resource", "seq", "state", "status"],

@@ -248,7 +248,9 @@ def _ids(members: Iterable[dict[str, Any]]) -> list[UUID]:
     values = list(dict.fromkeys(member["value"] for member in members))
     malformed = [value for value in values if identifiers.parse(value) is None]
     if malformed:
-        raise _unknown(["(not an id of this server)"])
+        raise InvalidValueError(
+            "members: a value is not an id of this server, so nobody was added. Nothing was changed"
+        )
     return [UUID(value) for value in values]
 
 

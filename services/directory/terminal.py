@@ -55,7 +55,7 @@ def read_id(text: str, what: str) -> UUID:
     """Return the id that an argument spells, or tell that it is none."""
     found = ids.parse(text)
     if found is None:
-        raise click.ClickException(f"{text!r} is not the id of a {what}")
+        raise click.ClickException(f"{text!r} is not the id of any {what}")
     return found
 
 

@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from shared import settings
+from services.directory import terminal
 
 CONNECTIONS = 1000
 
@@ -13,7 +13,7 @@ CONNECTIONS = 1000
 @click.command()
 def gateway() -> None:
     """Run the gateway: gunicorn with gevent, listening on MUSTER_GATEWAY_BIND."""
-    loaded = settings.load_complete(os.environ)
+    loaded = terminal.load_settings(None)
     arguments = [
         *("--worker-class", "gevent", "--worker-connections", str(CONNECTIONS)),
         *("--workers", str(loaded.gateway_processes), "--bind", loaded.gateway_bind),

@@ -72,7 +72,9 @@ def _headers(error: SCIMError) -> dict[str, str]:
 def _http(error: HTTPException) -> Response:
     match error:
         case NotFound():
-            return respond(NotFoundError("There is no such endpoint; see /ResourceTypes for those that there are"))
+            return respond(
+                NotFoundError("There is no such endpoint: SCIM's begin with /rest/scim/v2/, as in /rest/scim/v2/Users")
+            )
         case MethodNotAllowed():
             response = respond(MethodNotAllowedError("This endpoint does not offer that method"))
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))

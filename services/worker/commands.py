@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from services.directory import terminal
 from shared import settings
 from shared.settings import Settings
 
@@ -19,7 +20,7 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 @click.command()
 def worker() -> None:
     """Run the worker: Celery, one process for each of MUSTER_WORKER_PROCESSES."""
-    loaded = settings.load_complete(os.environ)
+    loaded = terminal.load_settings(None)
     _celery(
         "worker",
         *_ALONE,
@@ -36,7 +37,7 @@ def worker() -> None:
 @click.option("--schedule", type=click.Path(path_type=Path), help="Where beat remembers its last runs.")
 def beat(schedule: Path | None) -> None:
     """Run the sweeper's schedule: Celery beat. Two of them do no harm."""
-    loaded = settings.load_complete(os.environ)
+    loaded = terminal.load_settings(None)
     memory = schedule or settings.data_folder(os.environ) / "beat"
     memory.parent.mkdir(parents=True, exist_ok=True)
     _celery("beat", "--schedule", str(memory), "--pidfile", "", "--loglevel", loaded.log_level)
@@ -45,7 +46,7 @@ def beat(schedule: Path | None) -> None:
 @click.command()
 def flower() -> None:
     """Run Flower, which shows the workers and their tasks, on MUSTER_FLOWER_BIND."""
-    loaded = settings.load_complete(os.environ)
+    loaded = terminal.load_settings(None)
     _refuse_open_door(loaded)
     address, _, port = loaded.flower_bind.rpartition(":")
     door = ["--basic-auth=" + loaded.flower_basic_auth] if loaded.flower_basic_auth else []

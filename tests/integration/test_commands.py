@@ -93,7 +93,7 @@ def test_operations_are_shown_without_the_values_they_carry(
         (["tenant", "create", "Not A Slug"], "cannot be a tenant's name"),
         (["tenant", "create", "x", "--domain", "https://x.example/"], "is not a domain"),
         (["token", "create", "nobody"], "muster tenant create nobody"),
-        (["token", "revoke", "nonsense"], "is not the id of a token"),
+        (["token", "revoke", "nonsense"], "is not the id of any token"),
         (["operations", "show", "01a20a4c-8cac-7161-8262-5fdf177381cc"], "There is no such operation"),
     ],
 )

@@ -54,6 +54,28 @@ def test_a_damaged_file_of_the_stack_is_named(tmp_path: Path) -> None:
 
 
 def test_a_child_process_gets_the_same_settings(tmp_path: Path) -> None:
-    given = Settings(database_url="a", broker_url="b", shards=3, deadline_seconds=0.5, security_events=True)
+    given = Settings(
+        database_url="postgresql://a", broker_url="redis://b", shards=3, deadline_seconds=0.5, security_events=True
+    )
 
     assert settings.load(settings.environment(given), tmp_path) == given
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SHARDS", "0"),
+        ("SHARDS", "-3"),
+        ("DEADLINE_SECONDS", "100"),
+        ("DATABASE_URL", "mysql://x"),
+        ("BROKER_URL", "amqp://x"),
+        ("PUBLIC_URL", "hr.example.com"),
+        ("GATEWAY_BIND", "nonsense"),
+        ("LOG_LEVEL", "LOUD"),
+    ],
+)
+def test_a_value_without_sense_is_refused_and_not_repeated(tmp_path: Path, name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"MUSTER_{name} must be") as refused:
+        settings.load({f"MUSTER_{name}": value}, tmp_path)
+
+    assert f"not {value!r}" not in str(refused.value)
