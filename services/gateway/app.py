@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from flask import Blueprint, Flask, Response, g, request
 from redis import Redis
+from werkzeug.routing import BaseConverter
 
 from services.directory import database
 from services.directory.catalogues import Catalogues
@@ -103,6 +104,7 @@ def _flask(settings: Settings, authenticator: Authenticator, catalogue: Callable
         MAX_CONTENT_LENGTH=settings.max_body_bytes + 1,
         PROVIDE_AUTOMATIC_OPTIONS=False,
     )
+    app.url_map.converters["resource_id"] = _ResourceId
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.wsgi_app = _OneSlash(app.wsgi_app)  # type: ignore[method-assign]
@@ -158,6 +160,13 @@ def _end(response: Response) -> Response:
         },
     )
     return response
+
+
+class _ResourceId(BaseConverter):
+    """Takes what may be a resource's id: `/Users/.search` is no User, so a GET there is a 405 and not a 404."""
+
+    regex = r"[^/.][^/]*"
+    part_isolating = True
 
 
 class _OneSlash:
