@@ -17,7 +17,7 @@ from services.directory import database
 from services.directory.catalogues import Catalogues
 from services.directory.drain import Drainer
 from services.directory.tokens import Principal
-from services.gateway import async_results, discovery, errors, health, me, responses
+from services.gateway import async_results, discovery, docs, errors, health, me, responses, surface
 from services.gateway.accepting import Accepter
 from services.gateway.async_results import AsyncResults
 from services.gateway.auth import Authenticator
@@ -36,8 +36,8 @@ from shared.settings import Settings
 logger = logging.getLogger(__name__)
 
 PREFIXES = (responses.PREFIX, "/scim/v2")
-OPEN = frozenset(prefix + async_results.KEYS for prefix in PREFIXES)
-"""What needs no token: whoever verifies an event may well be somebody else than the client."""
+OPEN = frozenset(prefix + path for prefix in PREFIXES for path in (async_results.KEYS, docs.DOCUMENT))
+"""What needs no token: the document tells of no tenant, and whoever verifies an event may be somebody else."""
 
 POOL_SIZE = 20
 PATIENCE = "1s"
@@ -73,6 +73,7 @@ def create(settings: Settings) -> Flask:
     resources = Resources(settings=settings, engine=engine, writes=writes)
     searching = Searching(settings, engine)
     results = AsyncResults(settings=settings, engine=engine, writer=writer)
+    document = surface.document(PREFIXES)
     bulk = Bulk(settings=settings, engine=engine, writes=writes)
     for prefix in PREFIXES:
         endpoints = (
@@ -82,10 +83,12 @@ def create(settings: Settings) -> Flask:
             results.blueprint(),
             searching.blueprint(),
             discovery.blueprint(settings),
+            docs.under_prefix(document),
         )
         scim = _scim(endpoints, prefix)
         app.register_blueprint(scim, url_prefix=prefix)
     app.register_blueprint(health.blueprint(engine, redis, listener))
+    app.register_blueprint(docs.at_root(PREFIXES[0] + docs.DOCUMENT))
     listener.start()
     accepter.start()
     counter.start()
