@@ -7,17 +7,20 @@ STAMP := .venv/.ready
 GATEWAY_PORT ?= 8080
 FLOWER_PORT ?= 5555
 .DEFAULT_GOAL := help
-.PHONY: help demo test check up setup lock format bench compose clean
+.PHONY: help demo test conformance check up setup lock format bench compose clean
+NEWMAN := .newman/node_modules/.bin/newman
+# Only where there are collections to run, and npm to install what runs them.
+SUITE_TOOLS := $(if $(MUSTER_SUITES),$(if $(shell command -v npm),$(NEWMAN)))
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Install everything into .venv
 
-$(STAMP): requirements/dev.txt pyproject.toml
+$(STAMP): requirements/dev.txt requirements/conformance.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else "Muster needs Python 3.11, 3.12 or 3.13: make PYTHON=/path/to/python3.13")'
 	$(PYTHON) -m venv .venv
-	$(PIP) install --quiet --require-hashes --requirement requirements/dev.txt
+	$(PIP) install --quiet --require-hashes --requirement requirements/dev.txt --requirement requirements/conformance.txt
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -27,8 +30,17 @@ demo: setup ## Provision a made-up company as Entra does, and keep serving until
 up: setup ## Run everything on this machine until Ctrl-C
 	@$(BIN)/muster up --gateway-port $(GATEWAY_PORT) --flower-port $(FLOWER_PORT)
 
-test: check ## Lint, types, import contracts, and all tests
+test: check $(SUITE_TOOLS) ## Lint, types, import contracts, and all tests
 	$(BIN)/pytest $(ARGS)
+
+conformance: setup $(SUITE_TOOLS) ## Run the conformance suites against a stack (MUSTER_SUITES=folder: Postman collections too)
+	$(BIN)/pytest tests/conformance $(ARGS)
+
+$(NEWMAN): requirements/newman/package-lock.json
+	mkdir -p .newman
+	cp requirements/newman/package.json requirements/newman/package-lock.json .newman
+	npm ci --prefix .newman --no-audit --no-fund --silent
+	@touch $@
 
 check: setup ## Lint, types and import contracts
 	$(BIN)/ruff format --check .
@@ -52,7 +64,9 @@ lock: setup ## Write requirements/*.txt anew from pyproject.toml
 	  --no-header --group build pyproject.toml --output-file requirements/runtime.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	  --no-header --extra local --group dev --group build pyproject.toml --output-file requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	  --no-header --group conformance --constraint requirements/dev.txt --output-file requirements/conformance.txt
 
 clean: ## Remove what was set up and measured here, data included
 	@if [ -x $(BIN)/muster ]; then $(BIN)/muster down; fi
-	rm -rf .venv .muster .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .newman .muster .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

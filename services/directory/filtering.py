@@ -59,9 +59,7 @@ _ROWS: dict[Attribute, _Rows] = {
             "value": _membership.c.member_id,
             "type": _membership.c.member_type,
             "display": func.coalesce(
-                select(func.coalesce(_employee.c.display_name, _employee.c.user_name))
-                .where(_employee.c.id == _membership.c.member_id)
-                .scalar_subquery(),
+                select(_employee.c.display_name).where(_employee.c.id == _membership.c.member_id).scalar_subquery(),
                 select(_role.c.display_name).where(_role.c.id == _membership.c.member_id).scalar_subquery(),
             ),
         },

@@ -50,9 +50,8 @@ _NAMED = union_all(
         tables.role.c.id == any_(_IDS)
     ),
 )
-_LIVING_NAMES = select(
-    tables.employee.c.id, func.coalesce(tables.employee.c.display_name, tables.employee.c.user_name)
-).where(
+_LIVING_NAMES = select(tables.employee.c.id, tables.employee.c.display_name).where(
+    tables.employee.c.display_name.is_not(None),
     tables.employee.c.id == any_(_IDS),
     tables.employee.c.tenant_id == bindparam("tenant"),
     tables.employee.c.deleted_at.is_(None),
@@ -156,7 +155,7 @@ def named(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, Named]:
 
 
 def living_names(connection: Connection, tenant_id: UUID, ids: Iterable[UUID]) -> dict[UUID, str]:
-    """Return what the employees of a tenant are called who are there now: what another resource may show of them."""
+    """Return the display names of a tenant's employees who are there now: what another resource may show of them."""
     wanted = list(ids)
     found = connection.execute(_LIVING_NAMES, {"ids": wanted, "tenant": tenant_id}) if wanted else ()
     return {row[0]: row[1] for row in found}

@@ -11,12 +11,13 @@ from uuid import uuid4
 
 from flask import Blueprint, Flask, Response, g, request
 from redis import Redis
+from werkzeug.routing import BaseConverter
 
 from services.directory import database
 from services.directory.catalogues import Catalogues
 from services.directory.drain import Drainer
 from services.directory.tokens import Principal
-from services.gateway import async_results, discovery, errors, health, me, responses
+from services.gateway import async_results, discovery, docs, errors, health, me, responses, surface
 from services.gateway.accepting import Accepter
 from services.gateway.async_results import AsyncResults
 from services.gateway.auth import Authenticator
@@ -35,8 +36,8 @@ from shared.settings import Settings
 logger = logging.getLogger(__name__)
 
 PREFIXES = (responses.PREFIX, "/scim/v2")
-OPEN = frozenset(prefix + async_results.KEYS for prefix in PREFIXES)
-"""What needs no token: whoever verifies an event may well be somebody else than the client."""
+OPEN = frozenset(prefix + path for prefix in PREFIXES for path in (async_results.KEYS, docs.DOCUMENT))
+"""What needs no token: the document tells of no tenant, and whoever verifies an event may be somebody else."""
 
 POOL_SIZE = 20
 PATIENCE = "1s"
@@ -72,6 +73,7 @@ def create(settings: Settings) -> Flask:
     resources = Resources(settings=settings, engine=engine, writes=writes)
     searching = Searching(settings, engine)
     results = AsyncResults(settings=settings, engine=engine, writer=writer)
+    document = surface.document(PREFIXES)
     bulk = Bulk(settings=settings, engine=engine, writes=writes)
     for prefix in PREFIXES:
         endpoints = (
@@ -81,10 +83,12 @@ def create(settings: Settings) -> Flask:
             results.blueprint(),
             searching.blueprint(),
             discovery.blueprint(settings),
+            docs.under_prefix(document),
         )
         scim = _scim(endpoints, prefix)
         app.register_blueprint(scim, url_prefix=prefix)
     app.register_blueprint(health.blueprint(engine, redis, listener))
+    app.register_blueprint(docs.at_root(PREFIXES[0] + docs.DOCUMENT))
     listener.start()
     accepter.start()
     counter.start()
@@ -103,6 +107,7 @@ def _flask(settings: Settings, authenticator: Authenticator, catalogue: Callable
         MAX_CONTENT_LENGTH=settings.max_body_bytes + 1,
         PROVIDE_AUTOMATIC_OPTIONS=False,
     )
+    app.url_map.converters["resource_id"] = _ResourceId
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.wsgi_app = _OneSlash(app.wsgi_app)  # type: ignore[method-assign]
@@ -158,6 +163,13 @@ def _end(response: Response) -> Response:
         },
     )
     return response
+
+
+class _ResourceId(BaseConverter):
+    """Takes what may be a resource's id: `/Users/.search` is no User, so a GET there is a 405 and not a 404."""
+
+    regex = r"[^/.][^/]*"
+    part_isolating = True
 
 
 class _OneSlash:

@@ -8,6 +8,7 @@ from flask import Request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
+from shared.scim import messages
 from shared.scim.errors import (
     InvalidSyntaxError,
     InvalidValueError,
@@ -15,7 +16,6 @@ from shared.scim.errors import (
     UnsupportedMediaTypeError,
 )
 
-MEDIA_TYPES = frozenset({"application/scim+json", "application/json"})
 DEEPEST = 32
 """Arrays and objects inside each other, at most."""
 
@@ -28,7 +28,7 @@ def document(request: Request, max_bytes: int) -> dict[str, Any]:
 
     Raises UnsupportedMediaTypeError, PayloadTooLargeError, or InvalidSyntaxError that says what is wrong with it.
     """
-    if request.mimetype and request.mimetype not in MEDIA_TYPES:
+    if request.mimetype and request.mimetype not in messages.MEDIA_TYPES:
         raise UnsupportedMediaTypeError("Send the body as application/scim+json (application/json is understood too)")
     body = _parse(_read(request, max_bytes))
     if not isinstance(body, dict):

@@ -37,7 +37,7 @@ class Resources:
         return routes
 
     def _add_routes(self, routes: Blueprint, resource_type: ResourceType) -> None:
-        one, many = f"{resource_type.endpoint}/<resource_id>", resource_type.endpoint
+        one, many = f"{resource_type.endpoint}/<resource_id:resource_id>", resource_type.endpoint
         for rule, method, view in (
             (many, "POST", self._create),
             (one, "GET", self.get),

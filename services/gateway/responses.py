@@ -6,13 +6,12 @@ import orjson
 from flask import Response
 
 from services.directory.tokens import Principal
+from shared.scim import messages, resource_types
 from shared.scim import projection as projections
-from shared.scim import resource_types
 from shared.scim.attributes import Attribute, ResourceType, Stored, Type
 from shared.scim.projection import Projection
 from shared.scim.schemas.common import META
 
-MEDIA_TYPE = "application/scim+json"
 PREFIX = "/rest/scim/v2"
 
 Resource = dict[str, Any]
@@ -26,7 +25,7 @@ def base_url(principal: Principal, public_url: str) -> str:
 
 def scim(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Return a JSON answer in SCIM's media type."""
-    return Response(orjson.dumps(body), status, headers, content_type=MEDIA_TYPE)
+    return Response(orjson.dumps(body), status, headers, content_type=messages.MEDIA_TYPE)
 
 
 def resource(

@@ -194,3 +194,12 @@ def test_concurrent_member_changes_lose_nobody(client: Client) -> None:
 
     assert set(answers) == {200}
     assert members(client, group["id"]) == set(ids)
+
+
+def test_a_member_without_a_display_name_has_no_display(client: Client) -> None:
+    user = client.create_user()
+
+    group = client.create_group(members=[{"value": user["id"]}])
+
+    assert group["members"] == [{"value": user["id"], "$ref": user["meta"]["location"], "type": "User"}]
+    assert client.get(f"/Groups/{group['id']}").json() == group

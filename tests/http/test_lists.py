@@ -306,3 +306,12 @@ def test_a_filter_over_an_extension_sorts_by_it(client: Client) -> None:
 def _root(client: Client, **parameters: Any) -> dict[str, Any]:
     page: dict[str, Any] = client.get("/", params=parameters).json()
     return page
+
+
+@pytest.mark.parametrize("path", ["/Users/.search", "/Groups/.search", "/.search"])
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
+def test_a_search_is_a_post_and_no_resource_is_called_so(client: Client, path: str, method: str) -> None:
+    response = client.request(method, path)
+
+    assert response.status_code == 405
+    assert set(response.headers["Allow"].split(", ")) == {"POST"}

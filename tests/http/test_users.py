@@ -183,3 +183,25 @@ def test_what_the_server_decides_is_ignored_in_a_create(client: Client) -> None:
     assert created["id"] != "mine"
     assert not created["meta"]["created"].startswith("1999")
     assert "groups" not in created
+
+
+def test_a_manager_is_shown_by_the_display_name(client: Client) -> None:
+    ada, bob = client.create_user(displayName="Ada"), client.create_user()
+
+    managers = [
+        client.create_user(**{enterprise.URN: {"manager": {"value": boss["id"]}}})[enterprise.URN]["manager"]
+        for boss in (ada, bob)
+    ]
+
+    assert [manager.get("displayName") for manager in managers] == ["Ada", None]
+
+
+def test_the_name_of_a_manager_who_is_gone_or_of_another_tenant_is_not_shown(client: Client, stranger: Client) -> None:
+    gone, foreign = client.create_user(displayName="Gone"), stranger.create_user(displayName="Foreign")
+    client.delete(f"/Users/{gone['id']}")
+
+    created = [client.create_user(**{enterprise.URN: {"manager": {"value": b["id"]}}}) for b in (gone, foreign)]
+
+    for user in created:
+        assert "displayName" not in user[enterprise.URN]["manager"]
+        assert client.get(f"/Users/{user['id']}").json() == user
