@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 from sqlalchemy import Engine
 
 from services.directory import database, migrating, tenants, tokens
@@ -16,6 +17,11 @@ from services.stack import postgres, supervisor, valkey
 from shared import settings
 from shared.settings import Settings
 from tests.factories import Client, Tenant
+
+# CI tries the same cases on each run, so that a change is judged by what it changed; at a desk new ones are looked for.
+hypothesis_settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    hypothesis_settings.load_profile("ci")
 
 
 def environment() -> dict[str, str]:

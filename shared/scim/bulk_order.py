@@ -76,7 +76,8 @@ def plan(intents: Sequence[Intent], together: Iterable[tuple[int, ...]] = ()) ->
     for numbers in _in_line(intents, step_of):
         own = [of_number[number] for number in numbers]
         needs = frozenset().union(*(intent.needs for intent in own)).difference(numbers)
-        after = frozenset().union(*(constraints.add(intent) for intent in own)).difference(numbers)
+        ended = frozenset().union(*(constraints.add(intent) for intent in own))
+        after = frozenset(each for number in ended for each in step_of.get(number, (number,))).difference(numbers)
         steps.append(Step(numbers=numbers, needs=needs, after=after | needs))
     return tuple(steps)
 

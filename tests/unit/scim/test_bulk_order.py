@@ -258,3 +258,16 @@ def test_unique_values_are_those_that_the_registry_says_are(
 ) -> None:
     assert bulk_order.claims(resource_type, method, request_) == claims
     assert bulk_order.frees(resource_type, method, request_) is frees
+
+
+def test_who_waits_for_one_of_a_circle_waits_for_all_of_it() -> None:
+    wanted = frozenset({claim("ada")})
+    intents = [
+        Intent(number=1, method=Method.POST, resource_type="User", lane=lane(1), needs=frozenset({2}), claims=wanted),
+        Intent(number=2, method=Method.POST, resource_type="User", lane=lane(2), needs=frozenset({1}), claims=wanted),
+        Intent(number=3, method=Method.POST, resource_type="User", lane=lane(3), claims=wanted),
+    ]
+
+    steps = bulk_order.plan(intents, [(1, 2)])
+
+    assert [(step.numbers, step.after) for step in steps] == [((1, 2), frozenset()), ((3,), frozenset({1, 2}))]
