@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-from collections.abc import Callable
 
 from cachetools import TTLCache
 from flask import Request
@@ -56,6 +55,3 @@ def _secret(request: Request) -> str:
     if scheme.lower() != "bearer" or not secret:
         raise UnauthorizedError("The bearer token is missing: send Authorization: Bearer <token>")
     return secret
-
-
-Authenticate = Callable[[Request], Principal]

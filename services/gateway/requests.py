@@ -20,7 +20,6 @@ DEEPEST = 32
 """Arrays and objects inside each other, at most."""
 
 _NUL = re.compile(rb"\\u0000|\x00")
-_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 
 
 def document(request: Request, max_bytes: int) -> dict[str, Any]:
@@ -36,16 +35,6 @@ def document(request: Request, max_bytes: int) -> dict[str, Any]:
     if _depth(body) > DEEPEST:
         raise InvalidSyntaxError(f"The body is nested deeper than {DEEPEST} levels")
     return body
-
-
-def whole_number(request: Request, name: str, default: int) -> int:
-    """Return a whole number among the query parameters. Raises InvalidValueError for anything else."""
-    text = request.args.get(name)
-    if text is None or text == "":
-        return default
-    if not _WHOLE.fullmatch(text):
-        raise InvalidValueError(f"{name} must be a whole number")
-    return int(text)
 
 
 def _read(request: Request, max_bytes: int) -> bytes:
