@@ -8,7 +8,7 @@ and a null has become a removal. `shared.scim.patching` applies them.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, assert_never
 
 from shared.scim import documents, elements, filters, messages, value_paths, values
 from shared.scim.attributes import VALUE, ResourceType, Schema, Stored
@@ -266,6 +266,8 @@ def _row_operations(op: Op, path: Path, raw: Any, used: Used | None) -> Iterator
             return _row_replacements(path, raw, used)
         case Op.REMOVE:
             return _removals(path, None if path.filter else raw, used)
+        case _:
+            assert_never(op)
 
 
 def _row_additions(path: Path, raw: Any, used: Used | None) -> Iterator[Operation]:
