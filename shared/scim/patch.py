@@ -103,7 +103,9 @@ def _refuse_costly(operations: list[Operation]) -> None:
         raise PayloadTooLargeError(f"The filters of all operations take at most {MAX_COMPARISONS} comparisons")
 
 
-def _parse(raw: Any, resource_type: ResourceType, used: Used | None) -> Iterator[Operation]:
+def _parse(raw: Any, resource_type: ResourceType, used: Used | None) -> Iterable[Operation]:
+    if isinstance(raw, dict) and raw.get("op") is None and "value" in raw:
+        return _without_op(raw, resource_type, used)
     op = _op(raw)
     if "path" not in raw:
         return _without_path(op, raw.get("value"), resource_type, used)
@@ -121,6 +123,16 @@ def _parse(raw: Any, resource_type: ResourceType, used: Used | None) -> Iterator
         raise MutabilityError(f"{path.text} is readOnly")
     documents.note_unqualified(text, path, used)
     return _at(op, path, _given(op, raw), used)
+
+
+def _without_op(raw: dict[str, Any], resource_type: ResourceType, used: Used | None) -> Iterable[Operation]:
+    """Nobody can tell whether members were to be added or to replace those that are there, so that is not guessed."""
+    operations = tuple(_parse({**raw, "op": Op.REPLACE}, resource_type, used))
+    for operation in operations:
+        if operation.path.attribute.multi_valued:
+            raise InvalidSyntaxError(f"'op' is needed for {operation.path.text}, which may have several values")
+    tolerances.note(used, tolerances.MISSING_OP)
+    return operations
 
 
 def _op(raw: Any) -> Op:

@@ -173,7 +173,7 @@ def test_only_a_removal_of_rows_has_a_filter() -> None:
         (operation("add", 'emails[type eq "work"]', value=["a", "b"]), InvalidValueError),
         (operation("remove", "emails", value=7), InvalidValueError),
         (operation("move", "title", value="x"), InvalidSyntaxError),
-        ({"path": "title", "value": "x"}, InvalidSyntaxError),
+        ({"path": "emails", "value": []}, InvalidSyntaxError),
         ({"op": ["add"], "path": "title", "value": "x"}, InvalidSyntaxError),
         ("add", InvalidSyntaxError),
     ],
@@ -249,6 +249,46 @@ def test_the_message_may_be_spelled_in_any_case() -> None:
 
     assert (found.op, found.path.text, found.value) == (Op.ADD, "title", "x")
     assert used == {tolerances.KEY_CASE.name, tolerances.OPERATION_CASE.name}
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        ({"path": "title", "value": "x"}, [(Op.REPLACE, "title", "x")]),
+        ({"op": None, "path": "title", "value": None}, [(Op.REMOVE, "title", None)]),
+        (
+            {"value": {"active": "False", "name": {"givenName": "A"}, "id": "7"}},
+            [(Op.REPLACE, "active", False), (Op.REPLACE, "name.givenName", "A")],
+        ),
+    ],
+)
+def test_an_op_may_be_missing_where_there_is_one_value(sent: Any, expected: list[tuple[Op, str, Any]]) -> None:
+    used: Used = set()
+
+    found = patch.parse(message(sent), USERS, used)
+
+    assert [(one.op, one.path.text, one.value) for one in found] == expected
+    assert tolerances.MISSING_OP.name in used
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"path": "emails", "value": [{"value": "a"}]},
+        {"path": "emails", "value": None},
+        {"path": 'emails[type eq "work"].value', "value": "a"},
+        {"value": {"title": "x", "emails": []}},
+        {"path": "title"},
+        {"op": None, "path": "title"},
+        {},
+    ],
+)
+def test_an_op_is_not_guessed_where_there_may_be_several(sent: Any) -> None:
+    used: Used = set()
+
+    with pytest.raises(InvalidSyntaxError, match="Operation 1: 'op'"):
+        patch.parse(message(sent), USERS, used)
+    assert tolerances.MISSING_OP.name not in used
 
 
 def test_tolerances_are_noted() -> None:
