@@ -104,7 +104,7 @@ def _refuse_costly(operations: list[Operation]) -> None:
 
 
 def _parse(raw: Any, resource_type: ResourceType, used: Used | None) -> Iterable[Operation]:
-    if isinstance(raw, dict) and raw.get("op") is None and "value" in raw:
+    if isinstance(raw, dict) and raw.get("op") is None and isinstance(raw.get("value"), dict) and "path" not in raw:
         return _without_op(raw, resource_type, used)
     op = _op(raw)
     if "path" not in raw:
@@ -126,7 +126,10 @@ def _parse(raw: Any, resource_type: ResourceType, used: Used | None) -> Iterable
 
 
 def _without_op(raw: dict[str, Any], resource_type: ResourceType, used: Used | None) -> Iterable[Operation]:
-    """Nobody can tell whether members were to be added or to replace those that are there, so that is not guessed."""
+    """Read what can only be an add or a replace, for a removal needs a path, where both do the same: for single values.
+
+    Whether members were to be added, or to replace those that are there, is not guessed.
+    """
     operations = tuple(_parse({**raw, "op": Op.REPLACE}, resource_type, used))
     for operation in operations:
         if operation.path.attribute.multi_valued:

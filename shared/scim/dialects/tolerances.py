@@ -101,7 +101,7 @@ DRAFT_URN = Tolerance(
 MISSING_OP = Tolerance(
     name="missing-op",
     source="Google Workspace, by a report that could not be confirmed",
-    description="A PATCH operation with a value may lack 'op' where add and replace do the same: for single values.",
+    description="An operation without a path may lack 'op', where add and replace do the same: for single values.",
 )
 SELECTED_ATTRIBUTE = Tolerance(
     name="selected-attribute",
