@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, DateTime, Numeric, Text, Uuid
+from sqlalchemy import BigInteger, Boolean, ColumnElement, DateTime, Numeric, Text, Uuid, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
 from shared.scim import resource_types
 from shared.scim.attributes import Attribute, ResourceType, Schema, Stored, Type, Uniqueness
-from shared.scim.schemas.common import ID
+from shared.scim.schemas.common import ID, LOOKED_UP
 
 BAG = "extensions"
 """The column of all extensions that a tenant declared: their attributes by URN and name, as JSON."""
@@ -66,6 +66,20 @@ def of(resource_type: ResourceType) -> tuple[Column, ...]:
 def find(resource_type: ResourceType, attribute: Attribute, sub: Attribute | None) -> Column | None:
     """Return the column of an attribute, or None when it is kept in rows or in the bag, or computed."""
     return _BY_ATTRIBUTE.get((resource_type.name, attribute, sub))
+
+
+def compared(attribute: Attribute, text: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return a text as it is compared and ordered: by code point on every server, without regard to case if need be."""
+    return (text if attribute.case_exact else func.lower(text)).collate("C")
+
+
+def ordered(attribute: Attribute, value: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return a value as lists are sorted by it; a text that no index bears goes by its beginning."""
+    if not isinstance(value.type, Text):
+        return value
+    if attribute.is_ordered and attribute.max_length > LOOKED_UP:
+        value = func.left(value, LOOKED_UP, type_=Text())
+    return compared(attribute, value)
 
 
 def _derive(resource_type: ResourceType) -> Iterator[Column]:

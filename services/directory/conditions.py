@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Text, Uuid, and_, cast, false, func, literal, not_, or_, true
 
+from services.directory import columns
 from shared.scim.attributes import Attribute
 from shared.scim.errors import InvalidFilterError
 from shared.scim.filters import And, Comparison, ElementMatch, Filter, Not, Operator, Or, Present
@@ -68,18 +69,8 @@ def _compare(attribute: Attribute, operator: Operator, value: Value, column: Col
     if isinstance(column.type, Uuid):
         return _compare_id(operator, str(value), column)
     if isinstance(value, str):
-        column, value = _comparable(attribute, operator, column, value)
+        return _COMPARE[operator](columns.compared(attribute, column), columns.compared(attribute, literal(value)))
     return _COMPARE[operator](column, value)
-
-
-def _comparable(attribute: Attribute, operator: Operator, column: ColumnElement[Any], value: str) -> tuple[Any, Any]:
-    """Fold both sides by one function where case does not matter; order them by code point, whatever the locale."""
-    given: ColumnElement[str] = literal(value)
-    if not attribute.case_exact:
-        column, given = func.lower(column), func.lower(given)
-    if operator in _ORDERING:
-        column = column.collate("C")
-    return column, given
 
 
 def _compare_id(operator: Operator, value: str, column: ColumnElement[Any]) -> Condition:
@@ -91,7 +82,6 @@ def _compare_id(operator: Operator, value: str, column: ColumnElement[Any]) -> C
         return false() if operator is Operator.EQ else true()
 
 
-_ORDERING = frozenset({Operator.GT, Operator.GE, Operator.LT, Operator.LE})
 _COMPARE: dict[Operator, Callable[[ColumnElement[Any], Any], Condition]] = {
     Operator.EQ: lambda column, value: column == value,
     Operator.NE: lambda column, value: column.is_distinct_from(value),

@@ -6,7 +6,7 @@ The policy of decision 14, and no more than a look: the employee is taken back b
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, literal, select
 
 from services.directory import columns, rows, tables
 from services.directory.rows import Resource
@@ -34,13 +34,17 @@ def find(connection: Connection, tenant_id: UUID, resource: Resource) -> Leaver 
     assert active is not None
     if wanted[external_id.name] is None:
         return None
-    names = [column.name for column in columns.of(USERS) if column.is_unique]
+    unique = [column for column in columns.of(USERS) if column.is_unique]
     statement = select(table.c.id, table.c.version).where(
         table.c.tenant_id == tenant_id,
         table.c.deleted_at.is_(None),
         table.c[active.name].is_(False),
-        table.c[external_id.name] == wanted[external_id.name],
-        *(func.lower(table.c[name]) == func.lower(wanted[name]) for name in names),
+        *(_same(column, wanted[column.name]) for column in (external_id, *unique)),
     )
     row = connection.execute(statement).one_or_none()
     return None if row is None else Leaver(id=row.id, version=row.version)
+
+
+def _same(column: columns.Column, value: str) -> ColumnElement[bool]:
+    present = columns.compared(column.leaf, tables.employee.c[column.name])
+    return present == columns.compared(column.leaf, literal(value))

@@ -1,7 +1,8 @@
 """List resources: sorted, a page at a time, by index or behind the last one seen.
 
-Behind the last one means a condition on the sort value and the id, so that page 10,000 costs what page 1 costs. Values
-that are absent come last in ascending and first in descending order (RFC 7644 section 3.4.2.3), as PostgreSQL has them.
+Behind the last one means a condition on the sort value and the id, so that page 10,000 costs what page 1 costs, where
+an index has that order (docs/decisions/0016-orders-in-indexes.md). Values that are absent come last in ascending and
+first in descending order (RFC 7644 section 3.4.2.3), as PostgreSQL has them.
 """
 
 from collections.abc import Sequence
@@ -9,27 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Select,
-    Text,
-    and_,
-    cast,
-    func,
-    literal,
-    null,
-    or_,
-    select,
-    tuple_,
-    union_all,
-)
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal, or_, select, true, tuple_, union_all
 
-from services.directory import columns, filtering, json_filtering, queries, rows, tables
+from services.directory import filtering, orders, queries, rows, tables
 from services.directory.queries import Wants
 from services.directory.rows import Resource
-from shared.scim.attributes import PRIMARY, ResourceType, Stored, Type
+from shared.scim.attributes import ResourceType
 from shared.scim.filters import Filter
 from shared.scim.paths import Path
 
@@ -104,8 +90,8 @@ def _page(
     connection: Connection, listing: Listing, anchor: _Anchor | None, offset: int, limit: int, wants: Sequence[Wants]
 ) -> list[Found]:
     if len(listing.sources) == 1:
-        statement = _rows_of_one(listing, anchor).offset(offset).limit(limit)
-        return _complete(connection, listing, 0, connection.execute(statement).mappings().all(), wants)
+        found = _rows_of_one(connection, listing, anchor, offset, limit)
+        return _complete(connection, listing, 0, found, wants)
     keys = _keys_of_many(listing, anchor).offset(offset).limit(limit)
     order = [Key(row.kind, row.id) for row in connection.execute(keys)]
     by_key = {
@@ -116,14 +102,55 @@ def _page(
     return [by_key[key] for key in order if key in by_key]
 
 
-def _rows_of_one(listing: Listing, anchor: _Anchor | None) -> Select[Any]:
-    """Return the query for a listing of one type: the match query of an identity provider is one statement."""
+def _rows_of_one(
+    connection: Connection, listing: Listing, anchor: _Anchor | None, offset: int, limit: int
+) -> Sequence[Any]:
+    """Read a page of one type, stretch by stretch: the match query of an identity provider is one statement."""
     [source] = listing.sources
-    table, sort = _table(source), _sort(source)
-    statement = select(table).where(*_conditions(listing, source))
-    if anchor is not None:
-        statement = statement.where(_is_behind(listing, sort, table.c.id, literal(anchor[0].id), anchor[1]))
-    return statement.order_by(*_order(listing, sort, table.c.id))
+    key = _key(listing, source)
+    statement = select(_table(source)).where(*_conditions(listing, source))
+    statement = statement.order_by(*(each.desc() if listing.is_descending else each for each in key))
+    found: list[Any] = []
+    for stretch in _stretches(listing, source, key, anchor):
+        if len(found) < limit:
+            page = statement.where(stretch).offset(offset).limit(limit - len(found))
+            found += connection.execute(page).mappings()
+    return found
+
+
+def _key(listing: Listing, source: Source) -> tuple[Expression, ...]:
+    """Return what a listing of one type is ordered by; no two resources have the same."""
+    table = _table(source)
+    if not listing.is_sorted:
+        return (table.c.id,)
+    is_distinct = orders.is_distinct(source.resource_type, source.sort)
+    return (_sort(source),) if is_distinct else (_sort(source), table.c.id)
+
+
+def _stretches(
+    listing: Listing, source: Source, key: tuple[Expression, ...], anchor: _Anchor | None
+) -> list[Expression]:
+    """Return the conditions for the stretches behind the anchor, in their order; an index finds where each begins.
+
+    One condition for all of them, with `or`, would be tried on every resource from the first one on.
+    """
+    if anchor is None:
+        return [true()]
+    last, value = anchor
+    if len(key) == 1:
+        return [_later(listing, key[0], literal(value if listing.is_sorted else last.id, key[0].type))]
+    sort, id_ = key
+    if value is None:
+        absent = and_(sort.is_(None), _later(listing, id_, literal(last.id)))
+        return [absent, sort.is_not(None)] if listing.is_descending else [absent]
+    present = _later(listing, tuple_(*key), tuple_(literal(value, sort.type), literal(last.id)))
+    are_absent_next = not listing.is_descending and orders.may_be_absent(source.resource_type, source.sort)
+    return [present, sort.is_(None)] if are_absent_next else [present]
+
+
+def _later(listing: Listing, place: Any, mark: Any) -> Expression:
+    later: Expression = place < mark if listing.is_descending else place > mark
+    return later
 
 
 def _keys_of_many(listing: Listing, anchor: _Anchor | None) -> Select[Any]:
@@ -151,7 +178,7 @@ def _order(listing: Listing, sort: Expression, *key: Expression) -> list[Express
 
 def _is_behind(listing: Listing, sort: Expression, key: Any, mark: Any, value: Any) -> Expression:
     """Return the condition for what comes after the anchor, whose key is `mark` and whose sort value is `value`."""
-    later: Expression = key < mark if listing.is_descending else key > mark
+    later = _later(listing, key, mark)
     if not listing.is_sorted:
         return later
     if value is None:
@@ -193,46 +220,13 @@ def _table(source: Source) -> Any:
     return tables.OF[source.resource_type.name]
 
 
+def _sort(source: Source) -> Expression:
+    return orders.of(source.resource_type, source.sort)
+
+
 def _conditions(listing: Listing, source: Source) -> list[Expression]:
     table = _table(source)
     conditions: list[Expression] = [table.c.tenant_id == listing.tenant_id, table.c.deleted_at.is_(None)]
     if source.filter is not None:
         conditions.append(filtering.compile(source.filter, source.resource_type))
     return conditions
-
-
-def _sort(source: Source) -> Expression:
-    """Return what a resource is sorted by: of several values the primary one, or else the first."""
-    path = source.sort
-    if path is None:
-        return cast(null(), Text)
-    if path.is_absent:
-        return cast(null(), json_filtering.sql_type(path.leaf))
-    table = _table(source)
-    if path.attribute.stored is Stored.BAG:
-        value = json_filtering.member(table.c[columns.BAG], path)
-        is_list = path.attribute.multi_valued
-        return _folded(path, _preferred(path, value) if is_list else json_filtering.typed(value, path))
-    if path.attribute.stored is Stored.DOCUMENT:
-        column = columns.find(source.resource_type, path.attribute, None)
-        assert column is not None
-        return _folded(path, _preferred(path, table.c[column.name]))
-    column = columns.find(source.resource_type, path.attribute, path.sub)
-    assert column is not None, "sortBy was resolved to what has a column"
-    return _folded(path, table.c[column.name])
-
-
-def _preferred(path: Path, array: Expression) -> Expression:
-    items = func.jsonb_array_elements(array).table_valued("value", with_ordinality="place", name="item")
-    items = items.render_derived()
-    value = cast(items.c.value, JSONB)
-    is_primary = value.op("->>")(PRIMARY) == "true"
-    first = select(json_filtering.typed(value, path)).order_by(is_primary.desc().nulls_last(), items.c.place)
-    return first.limit(1).scalar_subquery()
-
-
-def _folded(path: Path, value: Expression) -> Expression:
-    """Order strings by code point, without regard to case where it does not matter; the same on every server."""
-    if path.leaf.type not in {Type.STRING, Type.REFERENCE, Type.BINARY} or not isinstance(value.type, Text):
-        return value
-    return (value if path.leaf.case_exact else func.lower(value)).collate("C")

@@ -5,7 +5,7 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Connection, Uuid, any_, func, literal, select
+from sqlalchemy import ARRAY, Connection, Uuid, any_, literal, select
 
 from services.directory import columns, filtering, ids, members, rows, store, tables
 from services.directory.rows import Resource
@@ -34,9 +34,10 @@ def get(
 def find_unique(connection: Connection, resource_type: ResourceType, tenant_id: UUID, value: str) -> UUID | None:
     """Return the id of the resource whose unique attribute has this value, whatever its case; None if there is none."""
     table = tables.OF[resource_type.name]
-    [column] = [table.c[column.name] for column in columns.of(resource_type) if column.is_unique]
+    [unique] = [column for column in columns.of(resource_type) if column.is_unique]
     mine = (table.c.tenant_id == tenant_id, table.c.deleted_at.is_(None))
-    found: UUID | None = connection.scalar(select(table.c.id).where(*mine, func.lower(column) == func.lower(value)))
+    present, given = (columns.compared(unique.leaf, text) for text in (table.c[unique.name], literal(value)))
+    found: UUID | None = connection.scalar(select(table.c.id).where(*mine, present == given))
     return found
 
 

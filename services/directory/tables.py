@@ -54,14 +54,11 @@ def _resource_table(name: str, resource_type: ResourceType, *own: Column[Any]) -
     )
     living = table.c.deleted_at.is_(None)
     for column in derived:
+        key = columns.ordered(column.leaf, table.c[column.name])
         if column.is_unique:
-            Index(
-                f"uq_{name}_{column.name}",
-                table.c.tenant_id,
-                func.lower(table.c[column.name]),
-                unique=True,
-                postgresql_where=living,
-            )
+            Index(f"uq_{name}_{column.name}", table.c.tenant_id, key, unique=True, postgresql_where=living)
+        elif column.leaf.is_ordered:
+            Index(f"ix_{name}_{column.name}", table.c.tenant_id, key, table.c.id, postgresql_where=living)
     for document in (*(column.name for column in derived if column.is_document), columns.BAG):
         Index(
             f"ix_{name}_{document}",
@@ -70,7 +67,6 @@ def _resource_table(name: str, resource_type: ResourceType, *own: Column[Any]) -
             postgresql_ops={"folded": "jsonb_path_ops"},
             postgresql_where=table.c[document].is_not(None),
         )
-    Index(f"ix_{name}_external_id", table.c.tenant_id, table.c.external_id, postgresql_where=living)
     Index(f"ix_{name}_order", table.c.tenant_id, table.c.id, postgresql_where=living)
     return table
 

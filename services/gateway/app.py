@@ -71,7 +71,7 @@ def create(settings: Settings) -> Flask:
     counter = ToleranceCounter(engine)
     writes = Writes(writer=writer, channel=channel, counter=counter)
     resources = Resources(settings=settings, engine=engine, writes=writes)
-    searching = Searching(settings, engine)
+    searching = Searching(settings, engine, counter)
     results = AsyncResults(settings=settings, engine=engine, writer=writer)
     document = surface.document(PREFIXES)
     bulk = Bulk(settings=settings, engine=engine, writes=writes)

@@ -16,6 +16,7 @@ from services.gateway.writes import Sender, Writes
 from shared.outcomes import Outcome
 from shared.scim import preferences, projection, resource_types, versions
 from shared.scim.attributes import ResourceType
+from shared.scim.dialects.tolerances import Used
 from shared.scim.errors import OutcomeUnknownError
 from shared.scim.projection import Projection
 from shared.settings import Settings
@@ -54,7 +55,7 @@ class Resources:
 
     def get(self, resource_type: ResourceType, resource_id: str) -> Response:
         """Answer a GET of one resource (RFC 7644 section 3.4.1)."""
-        wanted = _projection(resource_type)
+        wanted = self._projection(resource_type)
         found = self._read(resource_type, resource_id, wanted)
         response = self._answer(found, resource_type, wanted, 200)
         unless = request.headers.get("If-None-Match")
@@ -64,19 +65,19 @@ class Resources:
         return response
 
     def _create(self, resource_type: ResourceType) -> Response:
-        wanted = _projection(resource_type)
+        wanted = self._projection(resource_type)
         write = self.writes.create(_sender(), resource_type, self._document())
         return self._perform(write, partial(self._answer_outcome, resource_type, wanted))
 
     def replace(self, resource_type: ResourceType, resource_id: str) -> Response:
         """Answer a PUT (RFC 7644 section 3.5.1)."""
-        wanted = _projection(resource_type)
+        wanted = self._projection(resource_type)
         write = self.writes.replace(_sender(), resource_type, resource_id, self._document())
         return self._perform(write, partial(self._answer_outcome, resource_type, wanted))
 
     def patch(self, resource_type: ResourceType, resource_id: str) -> Response:
         """Answer a PATCH (RFC 7644 section 3.5.2)."""
-        wanted = _projection(resource_type)
+        wanted = self._projection(resource_type)
         write = self.writes.patch(_sender(), resource_type, resource_id, self._document())
         return self._perform(write, partial(self._answer_patch, resource_type, resource_id, wanted))
 
@@ -84,6 +85,13 @@ class Resources:
         """Answer a DELETE (RFC 7644 section 3.6)."""
         write = self.writes.delete(_sender(), resource_type, resource_id)
         return self._perform(write, lambda _: Response(status=204))
+
+    def _projection(self, resource_type: ResourceType) -> Projection:
+        used: Used = set()
+        named, excluded = request.args.get("attributes"), request.args.get("excludedAttributes")
+        wanted = projection.parse(named, excluded, resource_type, used)
+        self.writes.counter.note(g.principal.tenant_id, used)
+        return wanted
 
     def _document(self) -> dict[str, Any]:
         return requests.document(request, self.settings.max_body_bytes)
@@ -132,10 +140,6 @@ class Resources:
 def _with_type(view: Callable[..., Response], name: str, **arguments: str) -> Response:
     """Serve a request with the resource type as the tenant has it, its own extensions included."""
     return view(g.catalogue.by_name[name], **arguments)
-
-
-def _projection(resource_type: ResourceType) -> Projection:
-    return projection.parse(request.args.get("attributes"), request.args.get("excludedAttributes"), resource_type)
 
 
 def _asks_for_attributes() -> bool:

@@ -12,9 +12,11 @@ from services.directory import database, keys, listing
 from services.directory.listing import Found, Key, Listing, Source
 from services.directory.queries import Wants
 from services.gateway import requests, responses
+from services.gateway.counting import ToleranceCounter
 from services.gateway.cursors import Cursor, Cursors
 from shared.scim import filters, messages, projection, resource_types, searches
 from shared.scim.attributes import ResourceType
+from shared.scim.dialects.tolerances import Used
 from shared.scim.errors import InvalidCountError
 from shared.scim.projection import Projection
 from shared.scim.searches import Search
@@ -29,6 +31,7 @@ class Searching:
 
     settings: Settings
     engine: Engine
+    counter: ToleranceCounter
 
     def blueprint(self) -> Blueprint:
         """Return the routes: a list and a `.search` for each type, and for all of them together."""
@@ -60,7 +63,7 @@ class Searching:
 
     def _answer(self, built_in: tuple[ResourceType, ...], search: Search) -> Response:
         types = tuple(g.catalogue.by_name[each.name] for each in built_in)
-        shown = [projection.parse(search.attributes, search.excluded, each) for each in types]
+        shown = self._projections(types, search)
         wanted = Listing(
             tenant_id=g.principal.tenant_id,
             sources=tuple(_sources(types, search)),
@@ -70,6 +73,12 @@ class Searching:
         if search.cursor is None:
             return self._by_index(search, wanted, shown)
         return self._by_cursor(search, wanted, shown, types)
+
+    def _projections(self, types: Sequence[ResourceType], search: Search) -> list[Projection]:
+        used: Used = set()
+        shown = [projection.parse(search.attributes, search.excluded, each, used) for each in types]
+        self.counter.note(g.principal.tenant_id, used)
+        return shown
 
     def _by_index(self, search: Search, wanted: Listing, shown: Sequence[Projection]) -> Response:
         start = max(1, 1 if search.start_index is None else search.start_index)

@@ -1,5 +1,7 @@
 """Turn what a client sends into a write for the journal, parsed and checked, so that only sound ones are queued."""
 
+import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -12,8 +14,12 @@ from services.gateway.writing import Writer
 from shared.outcomes import NOBODY, Outcome
 from shared.scim import errors, patch, validation
 from shared.scim.attributes import ResourceType
+from shared.scim.dialects import shapes
 from shared.scim.dialects.tolerances import Used
-from shared.scim.errors import NotFoundError
+from shared.scim.errors import NotFoundError, SCIMError
+from shared.scim.patch import Operation
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +57,7 @@ class Writes:
         """Return the write of a PATCH. Raises SCIMError for a message that cannot be applied to any such resource."""
         lane = _lane(resource_type, resource_id)
         used: Used = set()
-        operations = patch.document(patch.parse(document, resource_type, used))
+        operations = patch.document(_parsed(document, resource_type, sender, used))
         self.counter.note(sender.principal.tenant_id, used)
         return self._write(sender, resource_type, "PATCH", lane, operations)
 
@@ -97,6 +103,16 @@ class Writes:
             if_match=sender.if_match,
             reply_to=self.channel,
         )
+
+
+def _parsed(document: Any, resource_type: ResourceType, sender: Sender, used: Used) -> Iterable[Operation]:
+    """Parse a PATCH message; what one is refused for can be told from its shape, which no journal keeps."""
+    try:
+        return patch.parse(document, resource_type, used)
+    except SCIMError as error:
+        extra = {"request_id": sender.request_id, "scim_type": error.scim_type, "shape": shapes.of(document)}
+        logger.warning("patch refused", extra={"tenant": sender.principal.tenant, **extra})
+        raise
 
 
 def _lane(resource_type: ResourceType, resource_id: str) -> UUID:

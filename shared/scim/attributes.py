@@ -87,6 +87,8 @@ class Attribute:
     stored: Stored = Stored.COLUMNS
     max_length: int = 8_192
     """Characters of a string, at most; what is looked up by an index takes less than other strings."""
+    is_ordered: bool = False
+    """Whether the directory keeps its order in an index: clients look it up, or sort lists by it."""
     default: bool | None = None
     """What a new resource has when the client names no value; a PUT that names none keeps what there is."""
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 from shared.scim import filter_literals, paths
 from shared.scim.attributes import VALUE, ResourceType, Returned, Type
@@ -126,6 +126,8 @@ def size(filter_: Filter) -> int:
             return size(inner)
         case Comparison() | Present():
             return 1
+        case _:
+            assert_never(filter_)
 
 
 def _parse(text: str, resolve: Resolve) -> Filter:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, assert_never
 
 from shared.scim import values
 from shared.scim.attributes import Attribute, Type
@@ -71,6 +71,8 @@ def _holds(filter_: Filter, lookup: Lookup) -> bool:
             return any(element_matches(inner, element) for element in lookup(path))
         case Comparison():
             return _compares(filter_, lookup(filter_.path))
+        case _:
+            assert_never(filter_)
 
 
 def _compares(comparison: Comparison, present: list[Any]) -> bool:

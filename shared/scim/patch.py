@@ -8,7 +8,7 @@ and a null has become a removal. `shared.scim.patching` applies them.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, assert_never
 
 from shared.scim import documents, elements, filters, messages, value_paths, values
 from shared.scim.attributes import VALUE, ResourceType, Schema, Stored
@@ -103,7 +103,9 @@ def _refuse_costly(operations: list[Operation]) -> None:
         raise PayloadTooLargeError(f"The filters of all operations take at most {MAX_COMPARISONS} comparisons")
 
 
-def _parse(raw: Any, resource_type: ResourceType, used: Used | None) -> Iterator[Operation]:
+def _parse(raw: Any, resource_type: ResourceType, used: Used | None) -> Iterable[Operation]:
+    if isinstance(raw, dict) and raw.get("op") is None and isinstance(raw.get("value"), dict) and "path" not in raw:
+        return _without_op(raw, resource_type, used)
     op = _op(raw)
     if "path" not in raw:
         return _without_path(op, raw.get("value"), resource_type, used)
@@ -121,6 +123,19 @@ def _parse(raw: Any, resource_type: ResourceType, used: Used | None) -> Iterator
         raise MutabilityError(f"{path.text} is readOnly")
     documents.note_unqualified(text, path, used)
     return _at(op, path, _given(op, raw), used)
+
+
+def _without_op(raw: dict[str, Any], resource_type: ResourceType, used: Used | None) -> Iterable[Operation]:
+    """Read what can only be an add or a replace, for a removal needs a path, where both do the same: for single values.
+
+    Whether members were to be added, or to replace those that are there, is not guessed.
+    """
+    operations = tuple(_parse({**raw, "op": Op.REPLACE}, resource_type, used))
+    for operation in operations:
+        if operation.path.attribute.multi_valued:
+            raise InvalidSyntaxError(f"'op' is needed for {operation.path.text}, which may have several values")
+    tolerances.note(used, tolerances.MISSING_OP)
+    return operations
 
 
 def _op(raw: Any) -> Op:
@@ -266,6 +281,8 @@ def _row_operations(op: Op, path: Path, raw: Any, used: Used | None) -> Iterator
             return _row_replacements(path, raw, used)
         case Op.REMOVE:
             return _removals(path, None if path.filter else raw, used)
+        case _:
+            assert_never(op)
 
 
 def _row_additions(path: Path, raw: Any, used: Used | None) -> Iterator[Operation]:

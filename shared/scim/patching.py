@@ -5,7 +5,7 @@ required; `shared.scim.validation.check` tells.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, assert_never
 
 from shared.scim import elements, patch
 from shared.scim.dialects import tolerances
@@ -64,6 +64,8 @@ def _after(operation: Operation, before: Any, used: Used | None) -> Any:
             return list(operation.value)
         case Op.REMOVE:
             return elements.removed(path.attribute, before or [], range(len(before or [])), operation.value)
+        case _:
+            assert_never(operation.op)
 
 
 def _singular(operation: Operation, before: Any) -> Any:

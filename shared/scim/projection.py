@@ -1,5 +1,6 @@
 """Decides which attributes of a resource an answer shows (RFC 7644 section 3.9, RFC 7643 section 7)."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -7,11 +8,16 @@ from typing import Any, TypeAlias
 
 from shared.scim import paths
 from shared.scim.attributes import Attribute, ResourceType, Returned, Schema
+from shared.scim.dialects import tolerances
+from shared.scim.dialects.tolerances import Used
 from shared.scim.errors import InvalidPathError, InvalidValueError
 from shared.scim.resource_types import find_attribute
 
 # An attribute, and perhaps only one of its sub-attributes.
 Named: TypeAlias = tuple[Attribute, Attribute | None]
+
+# A filter in brackets may hold commas of its own.
+_NAME = re.compile(r"(?:[^,\[]|\[[^\]]*\]?)+")
 
 
 @dataclass(frozen=True)
@@ -22,7 +28,9 @@ class Projection:
     excluded: frozenset[Named] = frozenset()
 
 
-def parse(attributes: str | None, excluded: str | None, resource_type: ResourceType) -> Projection:
+def parse(
+    attributes: str | None, excluded: str | None, resource_type: ResourceType, used: Used | None = None
+) -> Projection:
     """Read the two parameters, of which only one may be used; an empty one is as good as none.
 
     Names that the type does not know are ignored: nothing is shown for them. Raises InvalidValueError.
@@ -30,7 +38,7 @@ def parse(attributes: str | None, excluded: str | None, resource_type: ResourceT
     if attributes and excluded:
         raise InvalidValueError("'attributes' and 'excludedAttributes' exclude each other")
     if attributes:
-        return Projection(included=_named(attributes, resource_type))
+        return Projection(included=_named(attributes, resource_type) | _selected(attributes, resource_type, used))
     return Projection(excluded=_named(excluded or "", resource_type))
 
 
@@ -92,8 +100,26 @@ def _without_secrets(attribute: Attribute, value: Any) -> Any:
 
 
 def _named(text: str, resource_type: ResourceType) -> frozenset[Named]:
-    names = (name.strip() for name in text.split(","))
-    return frozenset(named for name in names for named in _find(name, resource_type))
+    return frozenset(named for name in _names(text) for named in _find(name, resource_type))
+
+
+def _selected(text: str, resource_type: ResourceType, used: Used | None) -> frozenset[Named]:
+    """Return what is named by a value path: to show too much is harmless, so nothing is excluded by one."""
+    found = frozenset(
+        named for name in _names(text) if "[" in name for named in _find(_without_brackets(name), resource_type)
+    )
+    if found:
+        tolerances.note(used, tolerances.SELECTED_ATTRIBUTE)
+    return found
+
+
+def _without_brackets(name: str) -> str:
+    before, _, rest = name.partition("[")
+    return before + rest.rpartition("]")[2]
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in _NAME.findall(text)]
 
 
 def _find(name: str, resource_type: ResourceType) -> Iterator[Named]:

@@ -14,6 +14,7 @@ from marshmallow.experimental.context import Context
 
 from shared.scim import documents, values
 from shared.scim.attributes import PRIMARY, Attribute, ResourceType, Schema, Stored
+from shared.scim.dialects import drafts
 from shared.scim.dialects.tolerances import Used
 from shared.scim.errors import InvalidSyntaxError, InvalidValueError
 from shared.scim.paths import Path
@@ -27,6 +28,7 @@ def resource(resource_type: ResourceType, document: Any, used: Used | None = Non
     """
     if not isinstance(document, dict):
         raise InvalidSyntaxError("The body must be an object")
+    document = drafts.normalise(document, resource_type, used)
     _require_schema(resource_type, document)
     raw = _by_schema(resource_type, document, used)
     loaded = {schema.id: _load(schema, raw[schema.id], used) for schema in resource_type.schemas if schema.id in raw}

@@ -102,6 +102,7 @@ def test_the_short_prefix_works_too(client: Client, stack: Settings) -> None:
 
 
 def test_references_are_resolved_wherever_they_stand(client: Client) -> None:
+    """Case 51, forward references and those in paths. wso2/product-is#3300, charon#393."""
     group = client.create_group()
 
     results = send(
@@ -204,6 +205,7 @@ def test_a_circle_with_a_refused_operation_is_not_begun(client: Client, stack_op
 
 
 def test_what_refers_to_a_failed_operation_fails_and_stores_nothing(client: Client, stack_operations: Journal) -> None:
+    """Case 51, the other half: nothing is ever stored as the text 'bulkId:x'."""
     taken = client.create_user()
     group = client.create_group()
 

@@ -32,19 +32,21 @@ def members(client: Client, group: dict[str, Any]) -> set[str]:
     return {member["value"] for member in client.get(f"/Groups/{group['id']}").json().get("members", [])}
 
 
-# 16. MicrosoftDocs/azure-docs#30826, directory-scimple#436, SCIM-SDK#149, scim-patch#959, pingidentity/scim2#174
 @pytest.mark.parametrize("reference", [{}, {"$ref": None}, {"display": None, "type": "User"}])
 def test_a_remove_with_values_removes_those_and_no_others(
     client: Client, group: dict[str, Any], users: list[str], reference: dict[str, Any]
 ) -> None:
+    """Case 16. MicrosoftDocs/azure-docs#30826, directory-scimple#436, SCIM-SDK#149, scim-patch#959,
+    pingidentity/scim2#174.
+    """
     operation = {"op": "Remove", "path": "members", "value": [{"value": users[0], **reference}]}
 
     assert change(client, group, operation).status_code == 200
     assert members(client, group) == {users[1]}
 
 
-# 16: the only remove that empties has neither a value nor a filter; an empty list removes nothing
 def test_a_remove_of_nothing_listed_empties_nothing(client: Client, group: dict[str, Any], users: list[str]) -> None:
+    """Case 16: the only remove that empties has neither a value nor a filter; an empty list removes nothing."""
     nothing = change(client, group, {"op": "Remove", "path": "members", "value": []})
     kept = members(client, group)
     everything = change(client, group, {"op": "Remove", "path": "members"})
@@ -53,8 +55,8 @@ def test_a_remove_of_nothing_listed_empties_nothing(client: Client, group: dict[
     assert (everything.status_code, members(client, group)) == (200, set())
 
 
-# 17. different-ai/openwork#4691, SCIM-SDK#149, wso2 charon#438
 def test_nulls_beside_a_member_are_absent(client: Client, group: dict[str, Any], users: list[str]) -> None:
+    """Case 17. different-ai/openwork#4691, SCIM-SDK#149, wso2 charon#438."""
     null = {"value": users[2], "$ref": None, "display": None, "type": None}
 
     changed = change(client, group, {"op": "Add", "path": "members", "value": [null]})
@@ -64,8 +66,8 @@ def test_nulls_beside_a_member_are_absent(client: Client, group: dict[str, Any],
     assert all(None not in member.values() for member in changed.json()["members"])
 
 
-# 18. Infisical/infisical#6471; RFC 7644 section 3.5.2.2
 def test_removing_who_is_not_there_changes_nothing(client: Client, group: dict[str, Any], users: list[str]) -> None:
+    """Case 18. Infisical/infisical#6471; RFC 7644 section 3.5.2.2."""
     operations: list[dict[str, Any]] = [
         {"op": "remove", "path": f'members[value eq "{users[2]}"]'},
         {"op": "Remove", "path": "members", "value": [{"value": users[2]}]},
@@ -79,10 +81,10 @@ def test_removing_who_is_not_there_changes_nothing(client: Client, group: dict[s
     assert client.get(f"/Groups/{group['id']}").json() == group
 
 
-# 19. AzureAD/SCIMReferenceCode#10, wso2/product-is#5333
 def test_a_member_is_there_once_however_often_it_is_added(
     client: Client, group: dict[str, Any], users: list[str]
 ) -> None:
+    """Case 19. AzureAD/SCIMReferenceCode#10, wso2/product-is#5333."""
     twice = {"op": "Add", "path": "members", "value": [{"value": users[0]}, {"value": users[0]}]}
 
     changed = change(client, group, twice, twice)
@@ -90,8 +92,8 @@ def test_a_member_is_there_once_however_often_it_is_added(
     assert (changed.status_code, changed.json()) == (200, group)
 
 
-# 20. Metatavu/keycloak-scim-server#113, goauthentik/authentik#23950
 def test_okta_renames_a_group_without_a_path_and_with_its_id(client: Client, group: dict[str, Any]) -> None:
+    """Case 20. Metatavu/keycloak-scim-server#113, goauthentik/authentik#23950."""
     value = {"id": group["id"], "displayName": f"{group['displayName']} 2"}
 
     changed = change(client, group, {"op": "replace", "value": value})
@@ -100,34 +102,34 @@ def test_okta_renames_a_group_without_a_path_and_with_its_id(client: Client, gro
     assert (changed.json()["displayName"], changed.json()["id"]) == (value["displayName"], group["id"])
 
 
-# 21. langwatch/langwatch#7131
 def test_a_replace_that_lacks_members_keeps_them(client: Client, group: dict[str, Any], users: list[str]) -> None:
+    """Case 21. langwatch/langwatch#7131."""
     change(client, group, {"op": "replace", "value": {"externalId": "x"}})
     change(client, group, {"op": "Replace", "path": "displayName", "value": f"{group['displayName']} 3"})
 
     assert members(client, group) == set(users[:2])
 
 
-# 22. SCIM-SDK#757, jelhub/scimgateway#113
 @pytest.mark.parametrize("operation", [replace("members", []), {"op": "replace", "value": {"members": []}}])
 def test_replacing_by_an_empty_list_empties(client: Client, group: dict[str, Any], operation: dict[str, Any]) -> None:
+    """Case 22. SCIM-SDK#757, jelhub/scimgateway#113."""
     assert change(client, group, operation).status_code == 200
     assert members(client, group) == set()
 
 
-# 22, Okta's full push
 def test_replacing_by_a_list_leaves_exactly_those(client: Client, group: dict[str, Any], users: list[str]) -> None:
+    """Case 22, Okta's full push."""
     pushed = [{"value": i, "display": "someone@example.com"} for i in users[1:]]
 
     assert change(client, group, replace("members", pushed)).status_code == 200
     assert members(client, group) == set(users[1:])
 
 
-# 23. Metatavu/keycloak-scim-server#111, bitwarden/server#2919, OpenTranscribe#582
 @pytest.mark.parametrize("agent", ["Okta SCIM Client 1.0.0", "", "anything"])
 def test_put_replaces_the_members_whoever_sends_it(
     client: Client, group: dict[str, Any], users: list[str], agent: str
 ) -> None:
+    """Case 23. Metatavu/keycloak-scim-server#111, bitwarden/server#2919, OpenTranscribe#582."""
     body = role(displayName=group["displayName"], members=[{"value": users[2]}])
 
     client.put(f"/Groups/{group['id']}", json=body, headers={"User-Agent": agent})
@@ -135,8 +137,8 @@ def test_put_replaces_the_members_whoever_sends_it(
     assert members(client, group) == {users[2]}
 
 
-# 24. scimmyjs/scimmy#79, fleetdm/fleet#50724, FusionAuth#2869, BerriAI/litellm#17513
 def test_members_that_come_and_go_at_once_are_all_minded(client: Client) -> None:
+    """Case 24. scimmyjs/scimmy#79, fleetdm/fleet#50724, FusionAuth#2869, BerriAI/litellm#17513."""
     with ThreadPoolExecutor(8) as pool:
         ids = list(pool.map(lambda _: client.create_user()["id"], range(24)))
         group = client.create_group(members=[{"value": i} for i in ids[:12]])
@@ -151,10 +153,10 @@ def test_members_that_come_and_go_at_once_are_all_minded(client: Client) -> None
     assert members(client, group) == set(ids[12:])
 
 
-# 25. fleetdm/fleet#52600, Metatavu/keycloak-scim-server#107, pulumi/docs#13236
 def test_a_member_that_does_not_exist_is_named_and_nothing_is_changed(
     client: Client, group: dict[str, Any], users: list[str]
 ) -> None:
+    """Case 25. fleetdm/fleet#52600, Metatavu/keycloak-scim-server#107, pulumi/docs#13236."""
     unknown = str(uuid.uuid4())
     value = [{"value": users[2]}, {"value": unknown}]
 
@@ -166,8 +168,8 @@ def test_a_member_that_does_not_exist_is_named_and_nothing_is_changed(
         assert client.get(f"/Groups/{group['id']}").json() == group
 
 
-# 26. AzureAD/SCIMReferenceCode#20, imulab/go-scim#60
 def test_what_a_member_does_not_have_is_ignored(client: Client, group: dict[str, Any], users: list[str]) -> None:
+    """Case 26. AzureAD/SCIMReferenceCode#20, imulab/go-scim#60."""
     strange = {"value": users[2], "displayName": "X", "shoeSize": 7}
 
     changed = change(client, group, {"op": "Add", "path": "members", "value": [strange]})
@@ -176,17 +178,17 @@ def test_what_a_member_does_not_have_is_ignored(client: Client, group: dict[str,
     assert members(client, group) == set(users)
 
 
-# 26. SCIM-SDK#747
 @pytest.mark.parametrize("value", [[{}], [{"display": "X"}], [{"value": None}], [{"value": ""}]])
 def test_a_member_without_an_id_is_refused(client: Client, group: dict[str, Any], value: Any) -> None:
+    """Case 26. SCIM-SDK#747."""
     changed = change(client, group, {"op": "Add", "path": "members", "value": value})
 
     assert (changed.status_code, changed.json()["scimType"]) == (400, "invalidValue"), changed.text
     assert client.get(f"/Groups/{group['id']}").json() == group
 
 
-# 27. SimpleIdServer#850 and #837
 def test_groups_in_a_circle_are_read_to_an_end(client: Client, users: list[str]) -> None:
+    """Case 27. SimpleIdServer#850 and #837."""
     inner = client.create_group(members=[{"value": users[0]}])
     outer = client.create_group(members=[{"value": inner["id"]}])
 
@@ -199,8 +201,8 @@ def test_groups_in_a_circle_are_read_to_an_end(client: Client, users: list[str])
     assert [g["value"] for g in client.get(f"/Users/{users[0]}").json()["groups"]] == [inner["id"]]
 
 
-# 28. AzureAD/SCIMReferenceCode#58
 def test_no_list_of_members_is_an_empty_one(client: Client) -> None:
+    """Case 28. AzureAD/SCIMReferenceCode#58."""
     null = client.post("/Groups", json=role(members=None))
     absent = client.post("/Groups", json=role())
 

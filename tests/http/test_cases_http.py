@@ -1,7 +1,7 @@
 """The nastiest things that clients send, 42 to 55: HTTP itself, filters, pages, versions and paths.
 
-Each case names where it broke a server; `owner/repository#number` is a thread on GitHub. 51 is about bulk requests, and
-54 a mistake of Microsoft's validator (Q&A 5624709), which no answer satisfies.
+Each case names where it broke a server; `owner/repository#number` is a thread on GitHub. 51 is about bulk requests, in
+test_bulk.py.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -14,13 +14,15 @@ import pytest
 from tests.factories import Client, patch, person, replace, role
 
 
-# 42. laravel-scim-server#8, scimitar#51, azure-docs#94189, #12728 and #116775, indigo-iam#1285, FusionAuth#1769
 @pytest.mark.parametrize("accept", ["application/scim+json", "application/json", "*/*", None, "text/html"])
 @pytest.mark.parametrize(
     "content_type",
     ["application/scim+json", "application/scim+json; charset=utf-8", "application/json;charset=UTF-8", None],
 )
 def test_media_types_are_taken_as_they_come(client: Client, accept: str | None, content_type: str | None) -> None:
+    """Case 42. laravel-scim-server#8, scimitar#51, azure-docs#94189, #12728 and #116775, indigo-iam#1285,
+    FusionAuth#1769.
+    """
     wanted = {"Accept": accept, "Content-Type": content_type}
     for name in wanted:
         del client.headers[name]
@@ -48,9 +50,9 @@ NAMES = [
 ]
 
 
-# 43. audriga/scim-server-php#1, SCIM-SDK#913, product-is#6631, okta-sdk-java#839
 @pytest.mark.parametrize("name", NAMES)
 def test_a_filter_finds_what_it_names_and_nothing_else(client: Client, name: str) -> None:
+    """Case 43. audriga/scim-server-php#1, SCIM-SDK#913, product-is#6631, okta-sdk-java#839."""
     created = client.create_user(userName=name)
     client.create_user(userName=f"not {name}")
 
@@ -59,7 +61,6 @@ def test_a_filter_finds_what_it_names_and_nothing_else(client: Client, name: str
     assert [u["id"] for u in found["Resources"]] == [created["id"]]
 
 
-# 43. Microsoft Q&A 2238842: how the query is encoded
 @pytest.mark.parametrize(
     "query",
     [
@@ -71,6 +72,7 @@ def test_a_filter_finds_what_it_names_and_nothing_else(client: Client, name: str
     ],
 )
 def test_a_filter_is_read_however_it_is_encoded(client: Client, query: str) -> None:
+    """Case 43. Microsoft Q&A 2238842: how the query is encoded."""
     created = client.create_user(userName="a@b.example")
 
     found = client.get(f"/Users?filter={query}")
@@ -78,8 +80,8 @@ def test_a_filter_is_read_however_it_is_encoded(client: Client, query: str) -> N
     assert [u["id"] for u in found.json()["Resources"]] == [created["id"]], found.text
 
 
-# 43: what is encoded twice is decoded once, and is no filter then
 def test_a_filter_that_is_encoded_twice_is_refused(client: Client) -> None:
+    """Case 43: what is encoded twice is decoded once, and is no filter then."""
     twice = quote(quote('userName eq "a"'))
 
     response = client.get(f"/Users?filter={twice}")
@@ -87,7 +89,6 @@ def test_a_filter_that_is_encoded_twice_is_refused(client: Client) -> None:
     assert (response.status_code, response.json()["scimType"]) == (400, "invalidFilter")
 
 
-# 44. MicrosoftDocs/azure-docs#83855
 @pytest.mark.parametrize(
     "text",
     [
@@ -99,6 +100,7 @@ def test_a_filter_that_is_encoded_twice_is_refused(client: Client) -> None:
     ],
 )
 def test_an_email_can_be_matched_in_every_form(client: Client, text: str) -> None:
+    """Case 44. MicrosoftDocs/azure-docs#83855."""
     created = client.create_user(emails=[{"type": "work", "value": "w@example.com"}])
     client.create_user(emails=[{"type": "work", "value": "other@example.com"}])
 
@@ -108,8 +110,8 @@ def test_an_email_can_be_matched_in_every_form(client: Client, text: str) -> Non
     assert [u["id"] for u in found.json()["Resources"]] == [created["id"]]
 
 
-# 44: of one element both must be true
 def test_type_and_value_are_matched_in_one_element(client: Client) -> None:
+    """Case 44: of one element both must be true."""
     client.create_user(emails=[{"type": "home", "value": "w@example.com"}, {"type": "work", "value": "x@example.com"}])
 
     found = client.get("/Users", params={"filter": 'emails[type eq "work"].value eq "w@example.com"'}).json()
@@ -117,8 +119,8 @@ def test_type_and_value_are_matched_in_one_element(client: Client) -> None:
     assert found["totalResults"] == 0
 
 
-# 45. polis#4054, django-scim2#208, product-is#7320 and #12813, better-auth#10398, awslabs/ssosync#1
 def test_pages_say_what_they_hold_and_keep_their_order(client: Client) -> None:
+    """Case 45. polis#4054, django-scim2#208, product-is#7320 and #12813, better-auth#10398, awslabs/ssosync#1."""
     created = [client.create_user()["id"] for _ in range(5)]
     client.patch(f"/Users/{created[0]}", json=patch(replace("title", "changed last")))
 
@@ -133,12 +135,12 @@ def test_pages_say_what_they_hold_and_keep_their_order(client: Client) -> None:
     assert [u["id"] for p in pages for u in p["Resources"]] == created
 
 
-# 46. goauthentik/authentik#16678
 @pytest.mark.parametrize(
     ("method", "path"),
     [("POST", "/Users/{id}"), ("DELETE", "/Users"), ("PUT", "/Groups"), ("PATCH", "/Schemas"), ("GET", "/.search")],
 )
 def test_what_is_not_offered_is_never_not_found(client: Client, method: str, path: str) -> None:
+    """Case 46. goauthentik/authentik#16678."""
     created = client.create_user()
 
     response = client.request(method, path.format(id=created["id"]), json={})
@@ -146,8 +148,8 @@ def test_what_is_not_offered_is_never_not_found(client: Client, method: str, pat
     assert response.status_code in {405, 501}
 
 
-# 47. vouch#1415, Metatavu/keycloak-scim-server#111
 def test_put_keeps_active_and_clears_members_when_they_are_left_out(client: Client) -> None:
+    """Case 47. vouch#1415, Metatavu/keycloak-scim-server#111."""
     user = client.create_user(active=False)
     group = client.create_group(members=[{"value": user["id"]}])
 
@@ -158,8 +160,8 @@ def test_put_keeps_active_and_clears_members_when_they_are_left_out(client: Clie
     assert "members" not in put_group
 
 
-# 48. SCIM-SDK#746, thunder-id#5110, directory-scimple#534
 def test_of_writes_for_one_version_one_succeeds(client: Client) -> None:
+    """Case 48. SCIM-SDK#746, thunder-id#5110, directory-scimple#534."""
     created = client.create_user()
     headers = {"If-Match": created["meta"]["version"]}
 
@@ -173,9 +175,9 @@ def test_of_writes_for_one_version_one_succeeds(client: Client) -> None:
     assert sorted(answers) == [200] + [412] * 7
 
 
-# 49. scimgateway#110, SimpleIdServer#37, scimmy-routers#19
 @pytest.mark.parametrize("header", ["Host", "X-Forwarded-Host", "Forwarded"])
 def test_a_location_comes_from_the_settings_and_not_from_the_request(client: Client, header: str) -> None:
+    """Case 49. scimgateway#110, SimpleIdServer#37, scimmy-routers#19."""
     value = {"Forwarded": "host=evil.example;proto=http"}.get(header, "evil.example")
 
     response = client.post("/Users", json=person(), headers={header: value})
@@ -185,8 +187,8 @@ def test_a_location_comes_from_the_settings_and_not_from_the_request(client: Cli
     assert "evil" not in response.text + str(response.headers)
 
 
-# 50. Microsoft Q&A 2238842
 def test_meta_is_in_camel_case_and_nothing_is_null(client: Client) -> None:
+    """Case 50. Microsoft Q&A 2238842."""
     user = client.create_user(title=None, emails=[{"type": "work", "value": "a@b.example", "display": None}])
     group = client.create_group(externalId=None)
     read = [
@@ -198,8 +200,8 @@ def test_meta_is_in_camel_case_and_nothing_is_null(client: Client) -> None:
     assert all(b"null" not in orjson.dumps(body) for body in (user, group, *read))
 
 
-# 52. Cogtrix#432: unknown values are ignored, unknown paths are not
 def test_an_unknown_path_is_refused_and_an_unknown_value_ignored(client: Client) -> None:
+    """Case 52. Cogtrix#432: unknown values are ignored, unknown paths are not."""
     created = client.create_user()
 
     path = client.patch(f"/Users/{created['id']}", json=patch(replace("shoeSize", "7")))
@@ -212,7 +214,6 @@ def test_an_unknown_path_is_refused_and_an_unknown_value_ignored(client: Client)
     assert "shoeSize" not in value.json()
 
 
-# 53. AzureAD/SCIMReferenceCode#87
 @pytest.mark.parametrize(
     ("path", "value"),
     [
@@ -223,6 +224,7 @@ def test_an_unknown_path_is_refused_and_an_unknown_value_ignored(client: Client)
     ],
 )
 def test_removing_another_value_does_nothing(client: Client, path: str, value: Any) -> None:
+    """Case 53. AzureAD/SCIMReferenceCode#87."""
     created = client.create_user(
         title="Clerk", name={"givenName": "Ada"}, emails=[{"type": "work", "value": "w@example.com"}]
     )
@@ -232,11 +234,25 @@ def test_removing_another_value_does_nothing(client: Client, path: str, value: A
     assert (changed.status_code, changed.json()) == (200, created)
 
 
-# 55. Microsoft Q&A 5746233: one bad operation must not keep a leaver active for good
+def test_a_primary_element_is_replaced_where_it_is_and_made_where_it_is_not(client: Client) -> None:
+    """Case 54. Microsoft Q&A 5624709: its validator finds fault with any answer, so this is the RFC's."""
+    home, work = {"value": "h@example.com", "type": "home"}, {"value": "w@example.com", "type": "work"}
+    with_primary = client.create_user(emails=[home, {**work, "primary": True}])
+    without = client.create_user(emails=[home])
+    body = patch(replace("emails[primary eq true].value", "new@example.com"))
+
+    replaced, made = (client.patch(f"/Users/{user['id']}", json=body) for user in (with_primary, without))
+
+    assert (replaced.status_code, made.status_code) == (200, 200)
+    assert replaced.json()["emails"] == [home, {**work, "primary": True, "value": "new@example.com"}]
+    assert made.json()["emails"] == [home, {"primary": True, "value": "new@example.com"}]
+
+
 @pytest.mark.parametrize(
     "path", ['name[type eq "work"].familyName', 'title[type eq "work"].value', 'userName[value eq "x"]']
 )
 def test_a_filter_on_a_single_value_is_refused_alone(client: Client, path: str) -> None:
+    """Case 55. Microsoft Q&A 5746233: one bad operation must not keep a leaver active for good."""
     created = client.create_user(title="Clerk")
 
     bad = client.patch(f"/Users/{created['id']}", json=patch(replace(path, "x"), replace("active", value=False)))

@@ -20,16 +20,16 @@ def find(client: Client, text: str, endpoint: str = "/Users") -> list[dict[str, 
     return found
 
 
-# 29. langfuse#13528, ory/polis#4067, SimpleIdServer#489
 def test_a_user_name_is_found_and_refused_in_any_case(client: Client) -> None:
+    """Case 29. langfuse#13528, ory/polis#4067, SimpleIdServer#489."""
     created = client.create_user(userName="Ada.Müller@Example.com")
 
     assert [u["id"] for u in find(client, 'userName eq "ADA.MÜLLER@EXAMPLE.COM"')] == [created["id"]]
     assert client.post("/Users", json=person(userName="ada.müller@example.com")).status_code == 409
 
 
-# 30. ory/polis#4065 to #4067
 def test_only_the_user_name_is_unique_and_the_refusal_says_so(client: Client) -> None:
+    """Case 30. ory/polis#4065 to #4067."""
     same = {"externalId": "E1", "displayName": "Ada", "emails": [{"type": "work", "value": "shared@example.com"}]}
     first = client.create_user(**same)
     client.create_user(**same)
@@ -39,9 +39,9 @@ def test_only_the_user_name_is_unique_and_the_refusal_says_so(client: Client) ->
     assert (refused.status_code, refused.json()["scimType"], refused.json()["status"]) == (409, "uniqueness", "409")
 
 
-# 31. SimpleIdServer#928
 @pytest.mark.parametrize("value", ["TAKEN@example.com", "taken@example.com"])
 def test_a_user_name_cannot_become_a_taken_one(client: Client, value: str) -> None:
+    """Case 31. SimpleIdServer#928."""
     client.create_user(userName="taken@example.com")
     other = client.create_user()
 
@@ -52,8 +52,8 @@ def test_a_user_name_cannot_become_a_taken_one(client: Client, value: str) -> No
     assert client.get(f"/Users/{other['id']}").json() == other
 
 
-# 32. ssoready#155, FusionAuth#1871, #3244 and #3311
 def test_a_disabled_user_is_returned_with_active_false(client: Client) -> None:
+    """Case 32. ssoready#155, FusionAuth#1871, #3244 and #3311."""
     created = client.create_user(externalId="E1")
     client.patch(f"/Users/{created['id']}", json=patch(replace("active", "False")))
 
@@ -67,8 +67,8 @@ def test_a_disabled_user_is_returned_with_active_false(client: Client) -> None:
     assert [(u["id"], u["active"]) for u in seen] == [(created["id"], False)] * 4
 
 
-# 33. PostHog#42603; entra-docs, how-provisioning-works.md
 def test_who_is_enabled_again_is_still_a_member(client: Client) -> None:
+    """Case 33. PostHog#42603; entra-docs, how-provisioning-works.md."""
     created = client.create_user()
     group = client.create_group(members=[{"value": created["id"]}])
 
@@ -78,8 +78,8 @@ def test_who_is_enabled_again_is_still_a_member(client: Client) -> None:
     assert [g["value"] for g in client.get(f"/Users/{created['id']}").json()["groups"]] == [group["id"]]
 
 
-# 34. better-auth/better-auth#11111: see test_rehire.py, and docs/decisions/0014-rehire.md
 def test_a_post_for_a_leaver_is_no_dead_end(client: Client) -> None:
+    """Case 34. better-auth/better-auth#11111: see test_rehire.py, and docs/decisions/0014-rehire.md."""
     created = client.create_user(externalId="E1")
     client.patch(f"/Users/{created['id']}", json=patch(replace("active", value=False)))
 
@@ -90,8 +90,8 @@ def test_a_post_for_a_leaver_is_no_dead_end(client: Client) -> None:
     assert (other.status_code, other.json()["scimType"]) == (409, "uniqueness")
 
 
-# 35. Microsoft Q&A 1151866: the first answer was lost, and the client sends again
 def test_a_repeated_post_makes_nobody_twice_and_can_be_matched(client: Client) -> None:
+    """Case 35. Microsoft Q&A 1151866: the first answer was lost, and the client sends again."""
     body = person(externalId="E1")
     with ThreadPoolExecutor(5) as pool:
         answers = list(pool.map(lambda _: client.post("/Users", json=body), range(5)))
@@ -101,15 +101,14 @@ def test_a_repeated_post_makes_nobody_twice_and_can_be_matched(client: Client) -
     assert [u["id"] for u in find(client, f'userName eq "{body["userName"]}"')] == [created["id"]]
 
 
-# 36. Microsoft Q&A 1922038: an initial cycle counts every 429 as a failure
 def test_a_burst_is_served_and_not_sent_away(client: Client) -> None:
+    """Case 36. Microsoft Q&A 1922038: an initial cycle counts every 429 as a failure."""
     with ThreadPoolExecutor(25) as pool:
         answers = list(pool.map(lambda _: client.post("/Users", json=person()).status_code, range(100)))
 
     assert set(answers) == {201}
 
 
-# 37. entra-docs, quarantine; troubleshoot-user-provisioning-validation.md
 @pytest.mark.parametrize(
     ("endpoint", "text"),
     [
@@ -121,13 +120,14 @@ def test_a_burst_is_served_and_not_sent_away(client: Client) -> None:
     ],
 )
 def test_nothing_found_is_an_empty_list(client: Client, endpoint: str, text: str) -> None:
+    """Case 37. entra-docs, quarantine; troubleshoot-user-provisioning-validation.md."""
     response = client.get(endpoint, params={"filter": text})
 
     assert (response.status_code, response.json()["totalResults"], response.json()["Resources"]) == (200, 0, [])
 
 
-# 38. ciso-assistant#4658
 def test_an_email_adopts_no_account(client: Client) -> None:
+    """Case 38. ciso-assistant#4658."""
     emails = [{"type": "work", "value": "boss@example.com", "primary": True}]
     boss = client.create_user(emails=emails)
 
@@ -137,8 +137,8 @@ def test_an_email_adopts_no_account(client: Client) -> None:
     assert client.get(f"/Users/{boss['id']}").json() == boss
 
 
-# 39. agent-bom#3540
 def test_an_id_from_a_client_overwrites_nobody(client: Client) -> None:
+    """Case 39. agent-bom#3540."""
     victim, own = client.create_user(title="Boss"), client.create_user()
 
     created = client.create_user(id=victim["id"], title="x")
@@ -151,8 +151,8 @@ def test_an_id_from_a_client_overwrites_nobody(client: Client) -> None:
     assert client.get(f"/Users/{victim['id']}").json() == victim
 
 
-# 40. ssoready#164
 def test_a_renamed_user_stays_the_same(client: Client) -> None:
+    """Case 40. ssoready#164."""
     created = client.create_user()
     group = client.create_group(members=[{"value": created["id"]}])
 
@@ -163,8 +163,8 @@ def test_a_renamed_user_stays_the_same(client: Client) -> None:
     assert find(client, f'userName eq "{created["userName"]}"') == []
 
 
-# 41. getprobo/probo#1277
 def test_who_is_referred_to_can_be_deleted(client: Client) -> None:
+    """Case 41. getprobo/probo#1277."""
     boss = client.create_user()["id"]
     report = client.create_user(**employee(**{enterprise.URN: {"manager": {"value": boss}}}))
     group = client.create_group(members=[{"value": boss}])

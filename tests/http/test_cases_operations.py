@@ -19,9 +19,9 @@ def change(client: Client, user_id: str, *operations: dict[str, Any]) -> httpx.R
     return client.patch(f"/Users/{user_id}", json=patch(*operations))
 
 
-# 1. AzureAD/SCIMReferenceCode#21, scimmyjs/scimmy#51 and #86, Captain-P-Goldfish/scim-for-keycloak#119
 @pytest.mark.parametrize(("text", "active"), [("False", False), ("false", False), ("FALSE", False), ("True", True)])
 def test_a_boolean_may_be_a_string_in_any_case(client: Client, text: str, active: bool) -> None:
+    """Case 1. AzureAD/SCIMReferenceCode#21, scimmyjs/scimmy#51 and #86, Captain-P-Goldfish/scim-for-keycloak#119."""
     created = client.create_user(active=text)
     other = client.create_user(active=not active)
 
@@ -31,9 +31,9 @@ def test_a_boolean_may_be_a_string_in_any_case(client: Client, text: str, active
     assert (changed.status_code, changed.json()["active"]) == (200, active)
 
 
-# 1, the other half: what is no boolean disables nobody, and enables nobody either
 @pytest.mark.parametrize("value", ["no", "0", 0, "Falsch", [True, False]])
 def test_what_is_no_boolean_is_refused_for_active(client: Client, value: Any) -> None:
+    """Case 1, the other half: what is no boolean disables nobody, and enables nobody either."""
     created = client.create_user()
 
     changed = change(client, created["id"], replace("active", value))
@@ -42,9 +42,9 @@ def test_what_is_no_boolean_is_refused_for_active(client: Client, value: Any) ->
     assert client.get(f"/Users/{created['id']}").json() == created
 
 
-# 2. rancher/rancher#54025; RFC 7644 section 3.5.2.1
 @pytest.mark.parametrize("op", ["Add", "add", "ADD", "Replace", "rEpLaCe"])
 def test_add_and_replace_of_a_single_value_are_the_same_in_any_case(client: Client, op: str) -> None:
+    """Case 2. rancher/rancher#54025; RFC 7644 section 3.5.2.1."""
     created = client.create_user(title="Clerk")
 
     changed = change(
@@ -58,9 +58,9 @@ def test_add_and_replace_of_a_single_value_are_the_same_in_any_case(client: Clie
     assert (changed.json()["active"], changed.json()["title"]) == (False, "Head")
 
 
-# 3. scim-for-keycloak#73, Metatavu/keycloak-scim-server#35, SCIM-SDK#416, wireapp/wire-server#5419
 @pytest.mark.parametrize("op", ["add", "Replace"])
 def test_a_value_path_that_matches_nothing_makes_the_element(client: Client, op: str) -> None:
+    """Case 3. scim-for-keycloak#73, Metatavu/keycloak-scim-server#35, SCIM-SDK#416, wireapp/wire-server#5419."""
     created = client.create_user(emails=[{"type": "home", "value": "h@example.com"}])
 
     changed = change(client, created["id"], {"op": op, "path": WORK_MAIL, "value": "w@example.com"})
@@ -71,9 +71,9 @@ def test_a_value_path_that_matches_nothing_makes_the_element(client: Client, op:
     ]
 
 
-# 3, where the filter describes no element
 @pytest.mark.parametrize("selection", ['type ne "work"', 'type eq "work" or type eq "x"', "display pr"])
 def test_a_value_path_that_describes_no_element_has_no_target(client: Client, selection: str) -> None:
+    """Case 3, where the filter describes no element."""
     created = client.create_user()
 
     changed = change(client, created["id"], replace(f"emails[{selection}].value", "w@example.com"))
@@ -81,8 +81,8 @@ def test_a_value_path_that_describes_no_element_has_no_target(client: Client, se
     assert (changed.status_code, changed.json()["scimType"]) == (400, "noTarget")
 
 
-# 4. SCIM-SDK#680, SimpleIdServer#376
 def test_operations_on_one_filter_make_one_element(client: Client) -> None:
+    """Case 4. SCIM-SDK#680, SimpleIdServer#376."""
     created = client.create_user()
     parts = {"streetAddress": "1 Main St", "locality": "Linz", "country": "AT"}
 
@@ -95,8 +95,8 @@ def test_operations_on_one_filter_make_one_element(client: Client) -> None:
     assert changed.json()["addresses"] == [{"type": "work", **parts}]
 
 
-# 5. SCIM-SDK#668
 def test_a_replaced_element_leaves_the_others_alone(client: Client) -> None:
+    """Case 5. SCIM-SDK#668."""
     phones = [{"type": "work", "value": "+1"}, {"type": "mobile", "value": "+2"}, {"type": "fax", "value": "+3"}]
     created = client.create_user(phoneNumbers=phones)
 
@@ -105,7 +105,6 @@ def test_a_replaced_element_leaves_the_others_alone(client: Client) -> None:
     assert changed.json()["phoneNumbers"] == [phones[0], {"type": "mobile", "value": "+9"}, phones[2]]
 
 
-# 6. scim-patch#132, pond/scimitar#123, scim-for-keycloak#26
 @pytest.mark.parametrize(
     "value",
     [
@@ -116,6 +115,7 @@ def test_a_replaced_element_leaves_the_others_alone(client: Client) -> None:
     ids=["dotted", "nested", "another case"],
 )
 def test_keys_without_a_path_may_be_paths(client: Client, value: dict[str, Any]) -> None:
+    """Case 6. scim-patch#132, pond/scimitar#123, scim-for-keycloak#26."""
     created = client.create_user(name={"givenName": "X", "familyName": "F"})
 
     changed = change(client, created["id"], {"op": "replace", "value": value}).json()
@@ -125,8 +125,8 @@ def test_keys_without_a_path_may_be_paths(client: Client, value: dict[str, Any])
     assert set(changed) - set(created) == {"displayName", enterprise.URN}
 
 
-# 7. wso2/product-is#6015 and #11678, imulab/go-scim#72, directory-scimple#704
 def test_the_dot_in_a_urn_is_no_dot_of_a_path(client: Client) -> None:
+    """Case 7. wso2/product-is#6015 and #11678, imulab/go-scim#72, directory-scimple#704."""
     created = client.create_user()
 
     changed = change(
@@ -142,9 +142,9 @@ def test_the_dot_in_a_urn_is_no_dot_of_a_path(client: Client) -> None:
     assert set(changed["schemas"]) == {user.URN, enterprise.URN}
 
 
-# 8. MicrosoftDocs/azure-docs#42220, simstudioai/sim#7567
 @pytest.mark.parametrize("value", [["x"], [{"$ref": None, "value": "x"}], {"value": "x"}])
 def test_a_single_value_may_be_wrapped(client: Client, value: Any) -> None:
+    """Case 8. MicrosoftDocs/azure-docs#42220, simstudioai/sim#7567."""
     created = client.create_user()
 
     changed = change(client, created["id"], {"op": "Add", "path": "displayName", "value": value})
@@ -152,10 +152,10 @@ def test_a_single_value_may_be_wrapped(client: Client, value: Any) -> None:
     assert (changed.status_code, changed.json()["displayName"]) == (200, "x")
 
 
-# 8 and 9. SCIM-SDK#686, directory-scimple#1244, gallery test 25
 @pytest.mark.parametrize("path", ["manager", MANAGER])
 @pytest.mark.parametrize("shape", ["bare", "object", "array"])
 def test_a_manager_may_be_a_bare_id_an_object_or_an_array(client: Client, path: str, shape: str) -> None:
+    """Cases 8 and 9. SCIM-SDK#686, directory-scimple#1244, gallery test 25."""
     boss, created = client.create_user(), client.create_user()
     reference = {"$ref": boss["meta"]["location"], "value": boss["id"]}
     value = {"bare": boss["id"], "object": reference, "array": [reference]}[shape]
@@ -166,9 +166,9 @@ def test_a_manager_may_be_a_bare_id_an_object_or_an_array(client: Client, path: 
     assert changed.json()[enterprise.URN]["manager"]["value"] == boss["id"]
 
 
-# 10. Gallery test 25
 @pytest.mark.parametrize("value", ["", {"value": ""}, None, [], {"value": None}])
 def test_an_empty_manager_is_no_manager(client: Client, value: Any) -> None:
+    """Case 10. Gallery test 25."""
     boss = client.create_user()["id"]
     created = client.create_user(**employee(**{enterprise.URN: {"manager": {"value": boss}, "department": "Sales"}}))
 
@@ -178,8 +178,8 @@ def test_an_empty_manager_is_no_manager(client: Client, value: Any) -> None:
     assert changed.json()[enterprise.URN] == {"department": "Sales"}
 
 
-# 11. SCIM-SDK#516, MicrosoftDocs/azure-docs#50772
 def test_a_role_may_be_json_in_a_string(client: Client) -> None:
+    """Case 11. SCIM-SDK#516, MicrosoftDocs/azure-docs#50772."""
     created = client.create_user()
     text = '{"id":"1","value":"admin","displayName":"Administrator"}'
 
@@ -188,8 +188,8 @@ def test_a_role_may_be_json_in_a_string(client: Client) -> None:
     assert changed.json()["roles"] == [{"value": "admin", "display": "Administrator"}]
 
 
-# 12. pingidentity/scim2#239; Entra's SingleAppRoleAssignment
 def test_a_boolean_in_a_filter_may_be_a_string(client: Client) -> None:
+    """Case 12. pingidentity/scim2#239; Entra's SingleAppRoleAssignment."""
     created = client.create_user(roles=[{"primary": True, "type": "WindowsAzureActiveDirectoryRole", "value": "User"}])
 
     changed = change(client, created["id"], replace('roles[primary eq "True"].value', "Admin"))
@@ -199,8 +199,10 @@ def test_a_boolean_in_a_filter_may_be_a_string(client: Client) -> None:
     assert client.get("/Users", params={"filter": 'active eq "True"'}).json()["totalResults"] == 1
 
 
-# 13. entra-docs, customize-application-attributes.md: AppRoleAssignmentsComplex only adds; nothing else is inferred
 def test_added_roles_leave_the_old_ones(client: Client) -> None:
+    """Case 13. entra-docs, customize-application-attributes.md: AppRoleAssignmentsComplex only adds; nothing else is
+    inferred.
+    """
     created = client.create_user(roles=[{"value": "old"}])
 
     added = change(client, created["id"], {"op": "Add", "path": "roles", "value": [{"value": "new"}]}).json()
@@ -210,9 +212,9 @@ def test_added_roles_leave_the_old_ones(client: Client) -> None:
     assert [role["value"] for role in replaced["roles"]] == ["only"]
 
 
-# 14. scimmy#59
 @pytest.mark.parametrize("body", [patch(), {"schemas": patch()["schemas"]}, {**patch(), "Operations": None}])
 def test_a_patch_without_operations_is_refused(client: Client, body: dict[str, Any]) -> None:
+    """Case 14. scimmy#59."""
     created = client.create_user()
 
     changed = client.patch(f"/Users/{created['id']}", json=body)

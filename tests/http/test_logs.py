@@ -39,15 +39,30 @@ def test_a_write_is_told_by_gateway_and_worker_with_the_same_ids(client: Client,
 
 
 def test_a_refusal_is_told_with_its_kind(client: Client, lines: Lines) -> None:
-    """An operation that is refused in every cycle can be found (Microsoft Q&A 5746233)."""
+    """Case 55: an operation that is refused in every cycle can be found (Microsoft Q&A 5746233)."""
     user = client.create_user()["id"]
     body = patch(replace('name[type eq "work"].familyName', "x"))
 
     client.patch(f"/Users/{user}", json=body, headers={"X-Request-ID": "refused-request"})
-    until(client, lambda: len(about(lines, "refused-request")) >= 1)
+    until(client, lambda: len(about(lines, "refused-request")) >= 2)
 
-    [told] = about(lines, "refused-request")
+    [_, told] = about(lines, "refused-request")
     assert (told["status"], told["scim_type"]) == (400, "invalidPath")
+
+
+def test_a_refused_patch_is_told_by_its_shape(client: Client, lines: Lines) -> None:
+    """Case 15. python-scim/scim2-server#13, Microsoft Q&A 5524268: what was sent can be told, without its values."""
+    user = client.create_user()["id"]
+    body = patch(
+        {"op": "Replace", "path": f'name[type eq "{SECRETS[0]}"].familyName', "value": [{"value": SECRETS[2]}]}
+    )
+
+    client.patch(f"/Users/{user}", json=body, headers={"X-Request-ID": "refused-shape"})
+    until(client, lambda: len(about(lines, "refused-shape")) >= 2)
+
+    told = about(lines, "refused-shape")[0]
+    assert (told["event"], told["scim_type"]) == ("patch refused", "invalidPath")
+    assert told["shape"] == [{"op": "Replace", "path": 'name[type eq "?"].familyName', "value": [{"value": "string"}]}]
 
 
 def test_no_value_and_no_token_is_logged_by_anyone(client: Client, stack: Settings, lines: Lines) -> None:

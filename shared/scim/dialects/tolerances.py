@@ -93,6 +93,21 @@ CREATE_ON_ABSENT = Tolerance(
     source="Entra ID replaces a work address that nobody has yet: SCIM-SDK#416",
     description="A value path of equalities that matches nothing creates the element that it describes.",
 )
+DRAFT_URN = Tolerance(
+    name="draft-urn",
+    source="OneLogin's 'SCIM v2 Enterprise': goauthentik/authentik#11249",
+    description="A resource may name its schemas as drafts of the RFC did: 'urn:scim:schemas:core:2.0'.",
+)
+MISSING_OP = Tolerance(
+    name="missing-op",
+    source="Google Workspace, by a report that could not be confirmed",
+    description="An operation without a path may lack 'op', where add and replace do the same: for single values.",
+)
+SELECTED_ATTRIBUTE = Tolerance(
+    name="selected-attribute",
+    source="Microsoft's reference collection: AzureAD/SCIMReferenceCode",
+    description="A value path in 'attributes' is the attribute, with all of its values.",
+)
 
 ALL = (
     OPERATION_CASE,
@@ -110,6 +125,9 @@ ALL = (
     UNQUALIFIED_EXTENSION,
     REMOVE_BY_VALUE,
     CREATE_ON_ABSENT,
+    DRAFT_URN,
+    MISSING_OP,
+    SELECTED_ATTRIBUTE,
 )
 
 

@@ -29,10 +29,18 @@ EXTERNAL_ID = Attribute(
     description="The identifier that the provisioning client gave the resource.",
     max_length=LOOKED_UP,
     case_exact=True,
+    is_ordered=True,
 )
 
 
-def _meta(name: str, description: str, type_: Type = Type.STRING, stored: Stored = Stored.COLUMNS) -> Attribute:
+def _meta(
+    name: str,
+    description: str,
+    type_: Type = Type.STRING,
+    stored: Stored = Stored.COLUMNS,
+    *,
+    is_ordered: bool = False,
+) -> Attribute:
     return Attribute(
         name=name,
         description=description,
@@ -40,6 +48,7 @@ def _meta(name: str, description: str, type_: Type = Type.STRING, stored: Stored
         case_exact=True,
         mutability=Mutability.READ_ONLY,
         stored=stored,
+        is_ordered=is_ordered,
         reference_types=("uri",) if type_ is Type.REFERENCE else (),
     )
 
@@ -51,7 +60,7 @@ META = Attribute(
     mutability=Mutability.READ_ONLY,
     sub_attributes=(
         _meta("resourceType", "The name of the resource type.", stored=Stored.COMPUTED),
-        _meta("created", "When the resource came into being.", Type.DATE_TIME),
+        _meta("created", "When the resource came into being.", Type.DATE_TIME, is_ordered=True),
         _meta("lastModified", "When the resource last changed.", Type.DATE_TIME),
         _meta("location", "The resource's URI.", Type.REFERENCE, Stored.COMPUTED),
         _meta("version", "The resource's version, equal to its ETag.", stored=Stored.COMPUTED),

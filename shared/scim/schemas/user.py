@@ -79,7 +79,7 @@ USER = Schema(
             max_length=LOOKED_UP,
         ),
         NAME,
-        Attribute(name="displayName", description="The name that is shown."),
+        Attribute(name="displayName", description="The name that is shown.", is_ordered=True),
         Attribute(name="nickName", description="The casual name."),
         Attribute(
             name="profileUrl",

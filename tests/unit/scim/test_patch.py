@@ -251,6 +251,48 @@ def test_the_message_may_be_spelled_in_any_case() -> None:
     assert used == {tolerances.KEY_CASE.name, tolerances.OPERATION_CASE.name}
 
 
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        ({"path": None, "value": {"title": "x"}}, [(Op.REPLACE, "title", "x")]),
+        ({"op": None, "value": {"title": None}}, [(Op.REMOVE, "title", None)]),
+        (
+            {"value": {"active": "False", "name": {"givenName": "A"}, "id": "7"}},
+            [(Op.REPLACE, "active", False), (Op.REPLACE, "name.givenName", "A")],
+        ),
+    ],
+)
+def test_an_op_may_be_missing_where_it_makes_no_difference(sent: Any, expected: list[tuple[Op, str, Any]]) -> None:
+    used: Used = set()
+
+    found = patch.parse(message(sent), USERS, used)
+
+    assert [(one.op, one.path.text, one.value) for one in found] == expected
+    assert tolerances.MISSING_OP.name in used
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"value": {"emails": [{"value": "a"}]}},
+        {"value": {"emails": None}},
+        {"value": {'emails[type eq "work"].value': "a"}},
+        {"value": {"title": "x", "emails": []}},
+        {"value": "x"},
+        {"path": "title", "value": "x"},
+        {"path": "title"},
+        {"op": None, "path": "title"},
+        {},
+    ],
+)
+def test_an_op_is_not_guessed_where_it_makes_a_difference(sent: Any) -> None:
+    used: Used = set()
+
+    with pytest.raises(InvalidSyntaxError, match="Operation 1: 'op'"):
+        patch.parse(message(sent), USERS, used)
+    assert tolerances.MISSING_OP.name not in used
+
+
 def test_tolerances_are_noted() -> None:
     used: Used = set()
 

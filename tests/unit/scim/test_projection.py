@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from shared.scim import paths, projection
+from shared.scim.dialects import tolerances
+from shared.scim.dialects.tolerances import Used
 from shared.scim.errors import InvalidValueError
 from shared.scim.resource_types import GROUPS, USERS
 from tests.unit.scim.bodies import ENTERPRISE, THINGS, USER_URN
@@ -128,6 +130,45 @@ def test_the_characteristic_returned_is_kept(
     chosen = projection.parse(attributes, excluded, THINGS)
 
     assert projection.apply(chosen, THING, THINGS) == expected
+
+
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        ('emails[type eq "work"]', {**ALWAYS, "emails": USER["emails"]}),
+        (
+            ' userName , emails[value eq "a,b" or primary pr].value',
+            {**ALWAYS, "userName": "ada", "emails": [{"value": "a"}]},
+        ),
+        ("emails[]", {**ALWAYS, "emails": USER["emails"]}),
+    ],
+)
+def test_a_value_path_in_attributes_is_its_attribute(attributes: str, expected: dict[str, Any]) -> None:
+    used: Used = set()
+
+    chosen = projection.parse(attributes, None, USERS, used)
+
+    assert projection.apply(chosen, USER, USERS) == expected
+    assert used == {tolerances.SELECTED_ATTRIBUTE.name}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "excluded", "expected"),
+    [
+        (None, 'emails[type eq "work"]', DEFAULT),
+        ('shoes[type eq "work"]', None, ALWAYS),
+        ("emails[type", None, ALWAYS),
+        ("[" * 9 + ",userName", None, ALWAYS),
+        ("userName", None, {**ALWAYS, "userName": "ada"}),
+    ],
+)
+def test_nothing_is_hidden_by_a_value_path_and_nonsense_shows_nothing(
+    attributes: str | None, excluded: str | None, expected: dict[str, Any]
+) -> None:
+    used: Used = set()
+
+    assert projection.apply(projection.parse(attributes, excluded, USERS, used), USER, USERS) == expected
+    assert used == set()
 
 
 def test_the_resource_is_left_as_it_was() -> None:
