@@ -84,11 +84,11 @@ def retry(
     loaded = terminal.load_settings(data)
     with terminal.pool(loaded) as engine:
         cases, is_complete = _choose(engine, operation_ids, wanted, is_all=dead, limit=limit)
-        overtaken = _overtaken(cases)
+        overtaken = _warn_of_overtaken(cases)
         if dry_run:
             _preview(cases, "would be replayed")
         else:
-            _confirm(cases, "retried", overtaken, is_agreed=yes)
+            _confirm(cases, "retried", is_agreed=yes or (len(cases) == 1 and not overtaken))
             ended = _replay(engine, loaded, cases, 0 if no_wait else timeout)
             is_complete &= all(each.replay is not None if no_wait else each.is_applied for each in ended)
     sys.exit(0 if is_complete else 1)
@@ -126,7 +126,7 @@ def discard(
         if dry_run:
             _preview(cases, "would be discarded")
         else:
-            _confirm(cases, "discarded", [], is_agreed=yes)
+            _confirm(cases, "discarded", is_agreed=yes or len(cases) == 1)
             is_complete &= _discard(engine, cases, by=by, why=why.strip())
     sys.exit(0 if is_complete else 1)
 
@@ -164,14 +164,19 @@ def _named(engine: Engine, operation_ids: Sequence[UUID]) -> tuple[list[Case], b
     return [case for case in cases if case.refusal is None], not refusals
 
 
-def _overtaken(cases: Sequence[Case]) -> list[str]:
-    """Return a warning for each operation that a replay would follow later writes, and may undo them."""
-    return [
-        f"{case.id}: {case.later} later write{'s' * (case.later != 1)} of this resource "
-        f"{'were' if case.later != 1 else 'was'} applied since; the replay comes after"
-        for case in cases
-        if case.later
-    ]
+def _warn_of_overtaken(cases: Sequence[Case]) -> int:
+    """Tell which replays would follow later writes of their resource, and may undo them; return how many."""
+    overtaken = [case for case in cases if case.later]
+    for case in overtaken[:TOLD]:
+        writes = (
+            "1 later write of this resource was"
+            if case.later == 1
+            else f"{case.later} later writes of this resource were"
+        )
+        click.echo(f"{case.id}: {writes} applied since; the replay comes after", err=True)
+    if len(overtaken) > TOLD:
+        click.echo(f"and {len(overtaken) - TOLD} more like that", err=True)
+    return len(overtaken)
 
 
 def _preview(cases: Sequence[Case], verdict: str) -> None:
@@ -184,13 +189,9 @@ def _preview(cases: Sequence[Case], verdict: str) -> None:
     click.echo(f"{len(cases)} {verdict}; nothing was done", err=True)
 
 
-def _confirm(cases: Sequence[Case], done: str, warnings: Sequence[str], *, is_agreed: bool) -> None:
-    """Ask before more than one is decided about, or something may be undone; who cannot be asked must say --yes."""
-    for warning in warnings[:TOLD]:
-        click.echo(warning, err=True)
-    if len(warnings) > TOLD:
-        click.echo(f"and {len(warnings) - TOLD} more like that", err=True)
-    if is_agreed or (len(cases) < 2 and not warnings):
+def _confirm(cases: Sequence[Case], done: str, *, is_agreed: bool) -> None:
+    """Ask before anything is decided that is not agreed on; who cannot be asked must say --yes."""
+    if is_agreed or not cases:
         return
     count = f"{len(cases)} operation{'s' * (len(cases) != 1)}"
     if not sys.stdin.isatty():
