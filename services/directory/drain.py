@@ -6,6 +6,7 @@ a batch fails it is rolled back as a whole, and its operations are run one by on
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -51,6 +52,28 @@ class _SuspectError(Exception):
     """One of a batch failed before: run alone it cannot hurt the others, nor do its work for nothing."""
 
 
+class _Attempt:
+    """One try at a batch: how long it takes, and which operation is at work, for whoever must say what failed."""
+
+    def __init__(self) -> None:
+        self._begin = time.monotonic()
+        self.go_on: Callable[[], None] = lambda: None
+        self.at_work: Operation | None = None
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._begin
+
+    def each(self, operations: Sequence[Operation]) -> Iterator[Operation]:
+        """Yield operations as they are begun; what fails after several is the fault of none."""
+        for operation in operations:
+            self.at_work = operation
+            self.go_on()
+            yield operation
+        if len(operations) > 1:
+            self.at_work = None
+
+
 @contextmanager
 def unwatched() -> Iterator[Callable[[], None]]:
     """Let a run take as long as it takes."""
@@ -83,48 +106,54 @@ class Drainer:
                 return settled
 
     def _together(self, shard: int) -> int:
-        """Run a batch in one transaction, or its operations one by one when one of them failed now or before."""
+        """Run a batch in one transaction; when one of its operations failed, now or before, run them one by one."""
+        attempt = _Attempt()
         try:
-            return len(self._batch(shard, journal.BATCH))
+            return len(self._batch(shard, journal.BATCH, attempt))
         except _UnfinishedRunError:
             return self._recover(shard) + self._one_by_one(shard)
         except _SuspectError:
             return self._one_by_one(shard)
         except Exception as error:
-            logger.warning("batch failed", extra={"shard": shard, "fault": backoff.classify(error).name})
-            return self._one_by_one(shard)
+            fault = backoff.classify(error)
+            logger.warning("batch failed", extra={"shard": shard, "fault": fault.name})
+            dead = 0
+            if attempt.at_work is not None and fault.counts:
+                dead = self._failed(shard, attempt.at_work, error, attempt.seconds)
+            return dead + self._one_by_one(shard)
 
     def _one_by_one(self, shard: int) -> int:
         """Run what is due alone, each operation in a transaction of its own."""
         settled = 0
         for _ in range(journal.BATCH):
-            begun: list[Operation] = []
+            attempt = _Attempt()
             try:
-                replies = self._batch(shard, 1, begun)
+                replies = self._batch(shard, 1, attempt)
             except _UnfinishedRunError:
                 settled += self._recover(shard)
             except Exception as error:
-                if not begun:
+                if attempt.at_work is None:
                     raise
-                settled += self._failed(shard, begun[0], error)
+                settled += self._failed(shard, attempt.at_work, error, attempt.seconds)
             else:
                 settled += len(replies)
                 if not replies:
                     break
         return settled
 
-    def _batch(self, shard: int, limit: int, begun: list[Operation] | None = None) -> list[Reply]:
-        """Apply up to `limit` operations in one transaction; tell in `begun` which."""
-        with self.watch() as go_on, database.transaction(self.engine) as connection:
+    def _batch(self, shard: int, limit: int, attempt: _Attempt) -> list[Reply]:
+        """Apply up to `limit` operations in one transaction."""
+        with self.watch() as attempt.go_on, database.transaction(self.engine) as connection:
             now = self._enter(connection, shard)
             operations = journal.batch(connection, shard, limit)
             if not operations:
                 return []
             if len(operations) > 1 and any(operation.starts for operation in operations):
                 raise _SuspectError
-            if begun is not None:
-                begun.extend(operations)
-            results = self._run(connection, shard, operations, now, go_on)
+            if len(operations) == 1:
+                # Alone it is to blame for whatever fails.
+                attempt.at_work = operations[0]
+            results = self._run(connection, shard, operations, now, attempt)
         replies = [
             Reply(channel=operation.reply_to, outcome=result.outcome)
             for operation, result in zip(operations, results, strict=True)
@@ -144,22 +173,14 @@ class Drainer:
         return now
 
     def _run(
-        self,
-        connection: Connection,
-        shard: int,
-        operations: Sequence[Operation],
-        now: datetime,
-        go_on: Callable[[], None],
+        self, connection: Connection, shard: int, operations: Sequence[Operation], now: datetime, attempt: _Attempt
     ) -> list[Applied]:
         """Apply operations between a note that they are begun and its end; a failure in our hands is no crash."""
         begun = [operation.id for operation in operations]
         self._note(shard, begun)
         try:
             catalogues = self.catalogues.of_tenants(connection, {operation.tenant_id for operation in operations})
-            results = []
-            for each in operations:
-                go_on()
-                results.append(apply(connection, each, catalogues[each.tenant_id], now))
+            results = [apply(connection, each, catalogues[each.tenant_id], now) for each in attempt.each(operations)]
             history.record(connection, [entry for result in results for entry in result.entries])
             journal.settle(connection, [result.outcome for result in results])
         except Exception:
@@ -187,8 +208,11 @@ class Drainer:
             logger.error("operation dead", extra=_failure(operation, operation.starts, failures.UNFINISHED))
         return self._tell_dead(dead)
 
-    def _failed(self, shard: int, operation: Operation, error: Exception) -> int:
-        """Count a failed start: the operation is tried again later, or is dead; return how many died."""
+    def _failed(self, shard: int, operation: Operation, error: Exception, seconds: float) -> int:
+        """Count a failed start: the operation is tried again later, or is dead; return how many died.
+
+        It waits as long as it took at least, so that one which takes long leaves as much time to the others.
+        """
         fault = backoff.classify(error)
         with database.transaction(self.engine) as connection:
             connection.execute(_LOCK, {"space": LOCK_SPACE, "shard": shard})
@@ -196,7 +220,7 @@ class Drainer:
             dead = []
             if fault.counts:
                 dead = self._count(connection, [operation.id], fault)
-                failures.hold(connection, operation.id, backoff.delay(operation.starts))
+                failures.hold(connection, operation.id, max(seconds, backoff.delay(operation.starts)))
             else:
                 failures.postpone(connection, operation.id, backoff.delay(operation.delays), fault)
         logger.log(
