@@ -164,8 +164,12 @@ class Drainer:
         return replies
 
     def _enter(self, connection: Connection, shard: int) -> datetime:
-        """Wait until nobody else drains the shard. Raises _UnfinishedRunError when the last one did not end."""
-        connection.execute(_LOCK, {"space": LOCK_SPACE, "shard": shard})
+        """Wait until nobody else drains the shard. Raises _UnfinishedRunError when the last one did not end.
+
+        PostgreSQL gives up the locks of a transaction as soon as one of its statements fails, but only those that were
+        taken since its last savepoint. Both are sent at once.
+        """
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK_SPACE}, {shard:d}); SAVEPOINT entered")
         found = connection.execute(_LOOK, {"shard": shard}).one()
         if found.left:
             raise _UnfinishedRunError
@@ -203,7 +207,8 @@ class Drainer:
             left = connection.execute(_LOOK, {"shard": shard}).one().left
             dead = self._count(connection, left, failures.UNFINISHED)
             connection.execute(_CLEAR, {"shard": shard})
-        logger.warning("a run did not end", extra={"shard": shard, "operations": [str(i) for i in left]})
+        if left:
+            logger.warning("a run did not end", extra={"shard": shard, "operations": [str(i) for i in left]})
         for operation in dead:
             logger.error("operation dead", extra=_failure(operation, operation.starts, failures.UNFINISHED))
         return self._tell_dead(dead)

@@ -16,6 +16,7 @@ from services.directory.backoff import Fault
 from services.directory.drain import Drainer
 from services.directory.journal import Write
 from shared.outcomes import Outcome, Reply
+from tests import poison
 from tests.factories import Tenant, patch, person, replace, role, write
 
 MAX_STARTS = 3
@@ -302,6 +303,22 @@ def test_what_failed_before_is_run_alone(
     assert row(engine, healthy.id).state == "settled"
     assert "batch failed" not in caplog.messages
     assert "operation postponed" in caplog.messages
+
+
+def test_who_waits_for_the_shard_does_not_take_a_failed_run_for_one_that_did_not_end(
+    engine: Engine, tenant: Tenant, drainer: Drainer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A statement that fails must not give the lock away before the note of the run is taken back."""
+    evil = write(tenant, request=person(title=poison.MARK))
+    others = [write(tenant) for _ in range(5)]
+    accept(engine, evil, *others)
+
+    with poison.spread(engine, "PERFORM pg_sleep(0.1); " + poison.RAISES), ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda _: drainer.drain(0), range(6)))
+
+    assert "a run did not end" not in caplog.messages
+    assert {each.error for each in failures.read(row(engine, evil.id).failures)} == {"RaiseException P0001"}
+    assert [row(engine, other.id).starts for other in others] == [1] * 5
 
 
 def test_history_tells_what_changed_and_in_which_operation(engine: Engine, tenant: Tenant, drainer: Drainer) -> None:
