@@ -6,17 +6,16 @@ a batch fails it is rolled back as a whole, and its operations are run one by on
 """
 
 import logging
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Connection, Engine, Uuid, bindparam, text
 
-from services.directory import backoff, database, failures, history, journal
+from services.directory import attempts, backoff, database, failures, history, journal
 from services.directory.apply import Applied, apply, refusal
+from services.directory.attempts import Attempt, Watch
 from services.directory.backoff import Fault
 from services.directory.catalogues import Catalogues
 from services.directory.journal import Operation
@@ -26,7 +25,6 @@ from shared.scim.errors import InternalError
 logger = logging.getLogger(__name__)
 
 Announce = Callable[[Sequence[Reply]], None]
-Watch = Callable[[], AbstractContextManager[Callable[[], None]]]
 LOCK_SPACE = 0x6D757374
 
 _LOCK = text("SELECT pg_advisory_xact_lock(:space, :shard)")
@@ -48,36 +46,26 @@ class _UnfinishedRunError(Exception):
     """A run of this shard was begun and never ended: its process died, or its transaction was ended for it."""
 
 
+class _FailedStartError(Exception):
+    """An operation failed, which has been written down already."""
+
+    def __init__(self, dead: int) -> None:
+        super().__init__(f"{dead} dead")
+        self.dead = dead
+
+
 class _SuspectError(Exception):
     """One of a batch failed before: run alone it cannot hurt the others, nor do its work for nothing."""
 
 
-class _Attempt:
-    """One try at a batch: how long it takes, and which operation is at work, for whoever must say what failed."""
+@dataclass(frozen=True, kw_only=True)
+class _Failure:
+    """A start that failed, as it was written down, and who died of it."""
 
-    def __init__(self) -> None:
-        self._begin = time.monotonic()
-        self.go_on: Callable[[], None] = lambda: None
-        self.at_work: Operation | None = None
-
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self._begin
-
-    def each(self, operations: Sequence[Operation]) -> Iterator[Operation]:
-        """Yield operations as they are begun; what fails after several is the fault of none."""
-        for operation in operations:
-            self.at_work = operation
-            self.go_on()
-            yield operation
-        if len(operations) > 1:
-            self.at_work = None
-
-
-@contextmanager
-def unwatched() -> Iterator[Callable[[], None]]:
-    """Let a run take as long as it takes."""
-    yield lambda: None
+    operation: Operation
+    fault: Fault
+    error: Exception
+    dead: Sequence[Operation]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +78,7 @@ class Drainer:
     engine: Engine
     announce: Announce
     max_starts: int
-    watch: Watch = unwatched
+    watch: Watch = attempts.unwatched
     catalogues: Catalogues = field(default_factory=Catalogues)
 
     def drain(self, shard: int) -> int:
@@ -107,41 +95,40 @@ class Drainer:
 
     def _together(self, shard: int) -> int:
         """Run a batch in one transaction; when one of its operations failed, now or before, run them one by one."""
-        attempt = _Attempt()
         try:
-            return len(self._batch(shard, journal.BATCH, attempt))
+            return len(self._batch(shard, journal.BATCH, Attempt()))
         except _UnfinishedRunError:
             return self._recover(shard) + self._one_by_one(shard)
         except _SuspectError:
             return self._one_by_one(shard)
+        except _FailedStartError as failed:
+            return failed.dead + self._one_by_one(shard)
         except Exception as error:
-            fault = backoff.classify(error)
-            logger.warning("batch failed", extra={"shard": shard, "fault": fault.name})
-            dead = 0
-            if attempt.at_work is not None and fault.counts:
-                dead = self._failed(shard, attempt.at_work, error, attempt.seconds)
-            return dead + self._one_by_one(shard)
+            logger.warning("batch failed", extra={"shard": shard, "fault": backoff.classify(error).name})
+            return self._one_by_one(shard)
 
     def _one_by_one(self, shard: int) -> int:
         """Run what is due alone, each operation in a transaction of its own."""
         settled = 0
         for _ in range(journal.BATCH):
-            attempt = _Attempt()
+            attempt = Attempt()
             try:
                 replies = self._batch(shard, 1, attempt)
             except _UnfinishedRunError:
                 settled += self._recover(shard)
+            except _FailedStartError as failed:
+                settled += failed.dead
             except Exception as error:
                 if attempt.at_work is None:
                     raise
-                settled += self._failed(shard, attempt.at_work, error, attempt.seconds)
+                settled += self._failed(shard, attempt, attempt.at_work, error)
             else:
                 settled += len(replies)
                 if not replies:
                     break
         return settled
 
-    def _batch(self, shard: int, limit: int, attempt: _Attempt) -> list[Reply]:
+    def _batch(self, shard: int, limit: int, attempt: Attempt) -> list[Reply]:
         """Apply up to `limit` operations in one transaction."""
         with self.watch() as attempt.go_on, database.transaction(self.engine) as connection:
             now = self._enter(connection, shard)
@@ -153,7 +140,18 @@ class Drainer:
             if len(operations) == 1:
                 # Alone it is to blame for whatever fails.
                 attempt.at_work = operations[0]
-            results = self._run(connection, shard, operations, now, attempt)
+            failure = None
+            try:
+                results = self._run(connection, shard, operations, now, attempt)
+            except Exception as error:
+                fault = backoff.classify(error)
+                if attempt.at_work is None or not (fault.counts or len(operations) == 1):
+                    raise
+                # The lock is still held: the failure is written down before anybody else can start the same again.
+                connection.exec_driver_sql("ROLLBACK TO SAVEPOINT entered")
+                failure = self._keep(connection, attempt.at_work, error, attempt.seconds)
+        if failure is not None:
+            raise _FailedStartError(self._tell_failed(failure)) from failure.error
         replies = [
             Reply(channel=operation.reply_to, outcome=result.outcome)
             for operation, result in zip(operations, results, strict=True)
@@ -177,7 +175,7 @@ class Drainer:
         return now
 
     def _run(
-        self, connection: Connection, shard: int, operations: Sequence[Operation], now: datetime, attempt: _Attempt
+        self, connection: Connection, shard: int, operations: Sequence[Operation], now: datetime, attempt: Attempt
     ) -> list[Applied]:
         """Apply operations between a note that they are begun and its end; a failure in our hands is no crash."""
         begun = [operation.id for operation in operations]
@@ -213,28 +211,38 @@ class Drainer:
             logger.error("operation dead", extra=_failure(operation, operation.starts, failures.UNFINISHED))
         return self._tell_dead(dead)
 
-    def _failed(self, shard: int, operation: Operation, error: Exception, seconds: float) -> int:
-        """Count a failed start: the operation is tried again later, or is dead; return how many died.
+    def _failed(self, shard: int, attempt: Attempt, operation: Operation, error: Exception) -> int:
+        """Write down a failed start whose transaction could not do so; return how many operations died."""
+        with database.transaction(self.engine) as connection:
+            connection.execute(_LOCK, {"space": LOCK_SPACE, "shard": shard})
+            connection.execute(_TAKE_BACK, {"shard": shard, "running": [operation.id]})
+            failure = self._keep(connection, operation, error, attempt.seconds)
+        return self._tell_failed(failure)
+
+    def _keep(self, connection: Connection, operation: Operation, error: Exception, seconds: float) -> _Failure:
+        """Write down a failed start: the operation is tried again later, or is dead.
 
         It waits as long as it took at least, so that one which takes long leaves as much time to the others.
         """
         fault = backoff.classify(error)
-        with database.transaction(self.engine) as connection:
-            connection.execute(_LOCK, {"space": LOCK_SPACE, "shard": shard})
-            connection.execute(_TAKE_BACK, {"shard": shard, "running": [operation.id]})
-            dead = []
-            if fault.counts:
-                dead = self._count(connection, [operation.id], fault)
-                failures.hold(connection, operation.id, max(seconds, backoff.delay(operation.starts)))
-            else:
-                failures.postpone(connection, operation.id, backoff.delay(operation.delays), fault)
+        dead: Sequence[Operation] = ()
+        if fault.counts:
+            dead = self._count(connection, [operation.id], fault)
+            failures.hold(connection, operation.id, max(seconds, backoff.delay(operation.starts)))
+        else:
+            failures.postpone(connection, operation.id, backoff.delay(operation.delays), fault)
+        return _Failure(operation=operation, fault=fault, error=error, dead=dead)
+
+    def _tell_failed(self, failure: _Failure) -> int:
+        """Tell of a failed start after its commit; return how many operations died."""
+        fault = failure.fault
         logger.log(
-            logging.ERROR if dead else logging.WARNING,
-            "operation dead" if dead else "operation postponed",
-            extra=_failure(operation, operation.starts + fault.counts, fault),
-            exc_info=None if fault.is_passing else error,
+            logging.ERROR if failure.dead else logging.WARNING,
+            "operation dead" if failure.dead else "operation postponed",
+            extra=_failure(failure.operation, failure.operation.starts + fault.counts, fault),
+            exc_info=None if fault.is_passing else failure.error,
         )
-        return self._tell_dead(dead)
+        return self._tell_dead(failure.dead)
 
     def _count(self, connection: Connection, operation_ids: Sequence[UUID], fault: Fault) -> list[Operation]:
         """Hold a failed start against operations, and bury those that have too many; return the dead."""
