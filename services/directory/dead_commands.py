@@ -262,7 +262,7 @@ def _verdict(standing: Standing) -> str:
 
 
 def _progress(cases: Sequence[Case], each: Iterable[Item]) -> AbstractContextManager[Iterable[Item]]:
-    return click.progressbar(each, length=len(cases), file=sys.stderr, hidden=len(cases) < 2)
+    return click.progressbar(each, length=len(cases), file=sys.stderr, hidden=len(cases) < 2 or not sys.stderr.isatty())
 
 
 def _complain(operation_id: UUID, refusal: str) -> None:

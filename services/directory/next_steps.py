@@ -40,7 +40,7 @@ def of(found: Detail) -> list[str]:
 def _of_dead(found: Detail) -> list[str]:
     if not found.is_undecided:
         return [f"Nothing here: it was replayed, as {_living(found).id}."]
-    overtaken = [_overtaken(found.later)] if found.later else []
+    overtaken = [_overtaken(found.later_writes)] if found.later_writes else []
     return [
         _CAUSES[_cause(found)],
         *overtaken,

@@ -51,7 +51,7 @@ class Detail:
     failures: Sequence[Failure]
     replay_of: UUID | None
     replays: Sequence[Link]
-    later: int
+    later_writes: int
     """Writes of the same resource that were accepted after it and applied."""
     discarded_at: datetime | None
     discarded_by: str | None
@@ -72,7 +72,7 @@ SELECT o.id, o.tenant_id, n.slug AS tenant, t.name AS token, o.request_id, o.met
        o.outcome ->> 'scim_type' AS scim_type, o.outcome ->> 'detail' AS detail, o.starts, o.delays, o.last_error,
        o.failures, o.replay_of, o.discarded_at, o.discarded_by, o.discarded_why, o.request,
        (SELECT count(*) FROM operation l
-        WHERE l.lane = o.lane AND l.seq > o.seq AND l.state = 'settled' AND l.status < 400) AS later
+        WHERE l.lane = o.lane AND l.seq > o.seq AND l.state = 'settled' AND l.status < 400) AS later_writes
 FROM operation o
 JOIN tenant n ON n.id = o.tenant_id
 LEFT JOIN token t ON t.id = o.token_id
