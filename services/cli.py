@@ -4,6 +4,7 @@ import click
 
 from services.demo import demo
 from services.directory import commands as directory
+from services.directory import dead_commands, operation_commands
 from services.directory import extension_commands as extensions
 from services.gateway import commands as gateway
 from services.simulator import commands as simulator
@@ -23,7 +24,7 @@ for command in (
     stack.down,
     directory.tenant,
     directory.token,
-    directory.operations_group,
+    operation_commands.operations_group,
     extensions.extension,
     simulator.simulate,
     directory.migrate,
@@ -33,6 +34,8 @@ for command in (
     worker.flower,
 ):
     main.add_command(command)
+for decision in (dead_commands.retry, dead_commands.discard):
+    operation_commands.operations_group.add_command(decision)
 
 
 if __name__ == "__main__":

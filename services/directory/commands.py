@@ -1,4 +1,4 @@
-"""The commands of the directory: migrations, tenants, tokens, and the journal's operations."""
+"""The commands that set the directory up: migrations, tenants and tokens."""
 
 from pathlib import Path
 from uuid import UUID
@@ -9,20 +9,16 @@ from sqlalchemy import Connection
 from services.directory import (
     database,
     migrating,
-    operations,
     queries,
     tenants,
     terminal,
     tokens,
     tolerance_uses,
 )
-from services.directory.journal import State
 from services.directory.tolerance_uses import Use
 from shared import logs
 from shared.scim import resource_types
 from shared.scim.dialects import tolerances
-
-STATES = [state.value for state in State]
 
 
 @click.command()
@@ -125,47 +121,6 @@ def revoke_token(token_id: str, data: Path | None) -> None:
     click.echo(f"token {token_id} revoked", err=True)
 
 
-@click.group("operations")
-def operations_group() -> None:
-    """Operations: the writes in the journal, and what each ended in."""
-
-
-@operations_group.command("list")
-@click.option("--tenant", help="Only this tenant's.")
-@click.option(
-    "--state", type=click.Choice(["pending", "settled", "cancelled", "dead"]), help="Only those in this state."
-)
-@click.option(
-    "--limit", default=50, show_default=True, type=click.IntRange(1, 1000), help="How many, the newest first."
-)
-@terminal.data_option
-def list_operations(tenant: str | None, state: str | None, limit: int, data: Path | None) -> None:
-    """List operations, the newest first."""
-    with terminal.transaction(data) as connection:
-        if tenant is not None:
-            tenants.find(connection, tenant)
-        found = operations.newest(connection, tenant=tenant, state=state, limit=limit)
-    terminal.table(
-        ["id", "accepted", "tenant", "what", "resource", "seq", "state", "status"],
-        [[*_line(line), line.state, str(line.status or "")] for line in found],
-    )
-
-
-@operations_group.command("show")
-@click.argument("operation_id")
-@terminal.data_option
-def show_operation(operation_id: str, data: Path | None) -> None:
-    """Show the operation OPERATION_ID: where it stands, and what it ended in. Values of attributes are not shown."""
-    with terminal.transaction(data) as connection:
-        found = operations.find(connection, terminal.read_id(operation_id, "operation"))
-    if found is None:
-        raise click.ClickException("There is no such operation (see: muster operations list)")
-    terminal.table(
-        ["", ""],
-        [[name, terminal.moment(value) if name.endswith("_at") else str(value)] for name, value in found.items()],
-    )
-
-
 def _user(connection: Connection, tenant_id: UUID, name: str) -> UUID:
     found = queries.find_unique(connection, resource_types.USERS, tenant_id, name)
     if found is None:
@@ -177,8 +132,3 @@ def _use(use: Use) -> list[str | None]:
     known = tolerances.BY_NAME.get(use.name)
     about = [known.source, known.description] if known else ["", "of another release"]
     return [use.name, str(use.uses), terminal.moment(use.last_used_at), *about]
-
-
-def _line(line: operations.Line) -> list[str | None]:
-    what = f"{line.method} {line.resource_type}"
-    return [str(line.id), terminal.moment(line.accepted_at), line.tenant, what, str(line.lane), str(line.seq)]

@@ -13,11 +13,13 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, Connection, Engine, Uuid, bindparam, text
 
-from services.directory import backoff, database, history, journal
+from services.directory import attempts, backoff, database, failures, history, journal
 from services.directory.apply import Applied, apply, refusal
+from services.directory.attempts import Attempt, Watch
+from services.directory.backoff import Fault
 from services.directory.catalogues import Catalogues
-from services.directory.journal import Operation, State
-from shared.outcomes import Reply
+from services.directory.journal import Operation
+from shared.outcomes import Outcome, Reply
 from shared.scim.errors import InternalError
 
 logger = logging.getLogger(__name__)
@@ -31,26 +33,52 @@ _LOOK = text("SELECT clock_timestamp() AS now, coalesce((SELECT running FROM sha
 _NOTE = text("""
 WITH quick AS (SELECT set_config('synchronous_commit', 'off', true))
 INSERT INTO shard (id, running) SELECT :shard, :running FROM quick
-ON CONFLICT (id) DO UPDATE SET running = excluded.running
+ON CONFLICT (id) DO UPDATE SET running = excluded.running WHERE shard.running = '{}'
 """).bindparams(bindparam("running", type_=ARRAY(Uuid)))
 _CLEAR = text("UPDATE shard SET running = '{}' WHERE id = :shard AND running <> '{}'")
+# Here and above, only what one noted oneself: who was frozen and lost the lock must not spoil what the next one noted.
+_TAKE_BACK = text("UPDATE shard SET running = '{}' WHERE id = :shard AND running = :running").bindparams(
+    bindparam("running", type_=ARRAY(Uuid))
+)
 
 
 class _UnfinishedRunError(Exception):
     """A run of this shard was begun and never ended: its process died, or its transaction was ended for it."""
 
-    def __init__(self, operation_ids: Sequence[UUID]) -> None:
-        super().__init__(f"{len(operation_ids)} operations")
-        self.operation_ids = operation_ids
+
+class _FailedStartError(Exception):
+    """An operation failed, which has been written down already."""
+
+    def __init__(self, dead: int) -> None:
+        super().__init__(f"{dead} dead")
+        self.dead = dead
+
+
+class _SuspectError(Exception):
+    """One of a batch failed before: run alone it cannot hurt the others, nor do its work for nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Failure:
+    """A start that failed, as it was written down, and who died of it."""
+
+    operation: Operation
+    fault: Fault
+    error: Exception
+    dead: Sequence[Operation]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Drainer:
-    """What draining needs: the database, where outcomes go, and when an operation is given up."""
+    """What draining needs: the database, where outcomes go, when an operation is given up, and who watches a run.
+
+    `watch` is entered for each run, and gives a call that tells of progress.
+    """
 
     engine: Engine
     announce: Announce
     max_starts: int
+    watch: Watch = attempts.unwatched
     catalogues: Catalogues = field(default_factory=Catalogues)
 
     def drain(self, shard: int) -> int:
@@ -60,47 +88,70 @@ class Drainer:
         """
         settled = 0
         while True:
-            try:
-                replies = self._batch(shard, journal.BATCH)
-            except _UnfinishedRunError as error:
-                return settled + self._recover(shard, error.operation_ids) + self._one_by_one(shard)
-            except Exception as error:
-                logger.warning("batch failed", extra={"shard": shard, "fault": backoff.classify(error).name})
-                return settled + self._one_by_one(shard)
-            settled += len(replies)
-            if len(replies) < journal.BATCH:
+            count = self._together(shard)
+            settled += count
+            if count < journal.BATCH:
                 return settled
+
+    def _together(self, shard: int) -> int:
+        """Run a batch in one transaction; when one of its operations failed, now or before, run them one by one."""
+        try:
+            return len(self._batch(shard, journal.BATCH, Attempt()))
+        except _UnfinishedRunError:
+            return self._recover(shard) + self._one_by_one(shard)
+        except _SuspectError:
+            return self._one_by_one(shard)
+        except _FailedStartError as failed:
+            return failed.dead + self._one_by_one(shard)
+        except Exception as error:
+            logger.warning("batch failed", extra={"shard": shard, "fault": backoff.classify(error).name})
+            return self._one_by_one(shard)
 
     def _one_by_one(self, shard: int) -> int:
         """Run what is due alone, each operation in a transaction of its own."""
         settled = 0
         for _ in range(journal.BATCH):
-            begun: list[Operation] = []
+            attempt = Attempt()
             try:
-                replies = self._batch(shard, 1, begun)
-            except _UnfinishedRunError as error:
-                settled += self._recover(shard, error.operation_ids)
-                continue
+                replies = self._batch(shard, 1, attempt)
+            except _UnfinishedRunError:
+                settled += self._recover(shard)
+            except _FailedStartError as failed:
+                settled += failed.dead
             except Exception as error:
-                if not begun:
+                if attempt.at_work is None:
                     raise
-                replies = self._failed(shard, begun[0], error)
+                settled += self._failed(shard, attempt, attempt.at_work, error)
             else:
+                settled += len(replies)
                 if not replies:
                     break
-            settled += len(replies)
         return settled
 
-    def _batch(self, shard: int, limit: int, begun: list[Operation] | None = None) -> list[Reply]:
-        """Apply up to `limit` operations in one transaction; tell in `begun` which."""
-        with database.transaction(self.engine) as connection:
+    def _batch(self, shard: int, limit: int, attempt: Attempt) -> list[Reply]:
+        """Apply up to `limit` operations in one transaction."""
+        with self.watch() as attempt.go_on, database.transaction(self.engine) as connection:
             now = self._enter(connection, shard)
             operations = journal.batch(connection, shard, limit)
             if not operations:
                 return []
-            if begun is not None:
-                begun.extend(operations)
-            results = self._run(connection, shard, operations, now)
+            if len(operations) > 1 and any(operation.starts for operation in operations):
+                raise _SuspectError
+            if len(operations) == 1:
+                # Alone it is to blame for whatever fails.
+                attempt.at_work = operations[0]
+            failure = None
+            try:
+                results = self._run(connection, shard, operations, now, attempt)
+            except Exception as error:
+                fault = backoff.classify(error)
+                if attempt.at_work is None or not (fault.counts or len(operations) == 1):
+                    raise
+                # The lock is still held: the failure is written down before anybody else can start the same again.
+                connection.exec_driver_sql("ROLLBACK TO SAVEPOINT entered")
+                failure = self._keep(connection, attempt.at_work, error, attempt.seconds)
+        if failure is not None:
+            raise _FailedStartError(self._tell_failed(failure)) from failure.error
         replies = [
             Reply(channel=operation.reply_to, outcome=result.outcome)
             for operation, result in zip(operations, results, strict=True)
@@ -111,25 +162,33 @@ class Drainer:
         return replies
 
     def _enter(self, connection: Connection, shard: int) -> datetime:
-        """Wait until nobody else drains the shard. Raises _UnfinishedRunError when the last one did not end."""
-        connection.execute(_LOCK, {"space": LOCK_SPACE, "shard": shard})
+        """Wait until nobody else drains the shard. Raises _UnfinishedRunError when the last one did not end.
+
+        PostgreSQL gives up the locks of a transaction as soon as one of its statements fails, but only those that were
+        taken since its last savepoint. Both are sent at once.
+        """
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK_SPACE}, {shard:d}); SAVEPOINT entered")
         found = connection.execute(_LOOK, {"shard": shard}).one()
         if found.left:
-            raise _UnfinishedRunError(found.left)
+            raise _UnfinishedRunError
         now: datetime = found.now
         return now
 
-    def _run(self, connection: Connection, shard: int, operations: Sequence[Operation], now: datetime) -> list[Applied]:
+    def _run(
+        self, connection: Connection, shard: int, operations: Sequence[Operation], now: datetime, attempt: Attempt
+    ) -> list[Applied]:
         """Apply operations between a note that they are begun and its end; a failure in our hands is no crash."""
-        self._note(shard, [operation.id for operation in operations])
+        begun = [operation.id for operation in operations]
+        self._note(shard, begun)
         try:
             catalogues = self.catalogues.of_tenants(connection, {operation.tenant_id for operation in operations})
-            results = [apply(connection, each, catalogues[each.tenant_id], now) for each in operations]
+            results = [apply(connection, each, catalogues[each.tenant_id], now) for each in attempt.each(operations)]
             history.record(connection, [entry for result in results for entry in result.entries])
             journal.settle(connection, [result.outcome for result in results])
         except Exception:
             # Still under the lock, so that nobody takes this run for one that did not end.
-            self._note(shard, [])
+            with database.autocommit(self.engine) as own:
+                own.execute(_TAKE_BACK, {"shard": shard, "running": begun})
             raise
         connection.execute(_CLEAR, {"shard": shard})
         return results
@@ -139,45 +198,71 @@ class Drainer:
         with database.autocommit(self.engine) as connection:
             connection.execute(_NOTE, {"shard": shard, "running": operation_ids})
 
-    def _recover(self, shard: int, operation_ids: Sequence[UUID]) -> int:
-        """Count the starts of a run that did not end; an operation with too many of them is dead."""
-        logger.warning("a run did not end", extra={"shard": shard, "operations": [str(i) for i in operation_ids]})
+    def _recover(self, shard: int) -> int:
+        """Count the starts of a run that did not end, unless somebody else did; return how many operations died."""
         with database.transaction(self.engine) as connection:
             connection.execute(_LOCK, {"space": LOCK_SPACE, "shard": shard})
-            counted = journal.count_starts(connection, operation_ids, "the run did not end")
-            dead = [operation for operation in counted if operation.starts >= self.max_starts]
-            replies = [self._bury(connection, operation) for operation in dead]
+            left = connection.execute(_LOOK, {"shard": shard}).one().left
+            dead = self._count(connection, left, failures.UNFINISHED)
             connection.execute(_CLEAR, {"shard": shard})
-        self.announce(replies)
-        return len(replies)
+        if left:
+            logger.warning("a run did not end", extra={"shard": shard, "operations": [str(i) for i in left]})
+        for operation in dead:
+            logger.error("operation dead", extra=_failure(operation, operation.starts, failures.UNFINISHED))
+        return self._tell_dead(dead)
 
-    def _failed(self, shard: int, operation: Operation, error: Exception) -> list[Reply]:
-        """Count a failed start: the operation is tried again later, or is dead."""
+    def _failed(self, shard: int, attempt: Attempt, operation: Operation, error: Exception) -> int:
+        """Write down a failed start whose transaction could not do so; return how many operations died."""
+        with database.transaction(self.engine) as connection:
+            connection.execute(_LOCK, {"space": LOCK_SPACE, "shard": shard})
+            connection.execute(_TAKE_BACK, {"shard": shard, "running": [operation.id]})
+            failure = self._keep(connection, operation, error, attempt.seconds)
+        return self._tell_failed(failure)
+
+    def _keep(self, connection: Connection, operation: Operation, error: Exception, seconds: float) -> _Failure:
+        """Write down a failed start: the operation is tried again later, or is dead.
+
+        It waits as long as it took at least, so that one which takes long leaves as much time to the others.
+        """
         fault = backoff.classify(error)
-        extra = _about(operation) | {"starts": operation.starts + 1, "fault": fault.name}
-        with database.transaction(self.engine) as connection:
-            connection.execute(_LOCK, {"space": LOCK_SPACE, "shard": shard})
-            connection.execute(_CLEAR, {"shard": shard})
-            replies = []
-            if fault.is_passing:
-                journal.postpone(connection, operation.id, backoff.delay(operation.delays), fault.name)
-            elif operation.starts + 1 < self.max_starts:
-                journal.retry(connection, operation.id, backoff.delay(operation.starts), fault.name)
-            else:
-                replies = [self._bury(connection, operation)]
-        logger.log(
-            logging.ERROR if replies else logging.WARNING,
-            "operation dead" if replies else "operation postponed",
-            extra=extra,
-            exc_info=None if fault.is_passing else error,
-        )
-        self.announce(replies)
-        return replies
+        dead: Sequence[Operation] = ()
+        if fault.counts:
+            dead = self._count(connection, [operation.id], fault)
+            failures.hold(connection, operation.id, max(seconds, backoff.delay(operation.starts)))
+        else:
+            failures.postpone(connection, operation.id, backoff.delay(operation.delays), fault)
+        return _Failure(operation=operation, fault=fault, error=error, dead=dead)
 
-    def _bury(self, connection: Connection, operation: Operation) -> Reply:
-        outcome = refusal(operation.id, InternalError("This write failed again and again, and was given up"))
-        journal.settle(connection, [outcome], State.DEAD)
-        return Reply(channel=operation.reply_to, outcome=outcome)
+    def _tell_failed(self, failure: _Failure) -> int:
+        """Tell of a failed start after its commit; return how many operations died."""
+        fault = failure.fault
+        logger.log(
+            logging.ERROR if failure.dead else logging.WARNING,
+            "operation dead" if failure.dead else "operation postponed",
+            extra=_failure(failure.operation, failure.operation.starts + fault.counts, fault),
+            exc_info=None if fault.is_passing else failure.error,
+        )
+        return self._tell_dead(failure.dead)
+
+    def _count(self, connection: Connection, operation_ids: Sequence[UUID], fault: Fault) -> list[Operation]:
+        """Hold a failed start against operations, and bury those that have too many; return the dead."""
+        counted = failures.count(connection, operation_ids, fault)
+        dead = [operation for operation in counted if operation.starts >= self.max_starts]
+        for operation in dead:
+            failures.bury(connection, _given_up(operation))
+        return dead
+
+    def _tell_dead(self, dead: Sequence[Operation]) -> int:
+        self.announce([Reply(channel=operation.reply_to, outcome=_given_up(operation)) for operation in dead])
+        return len(dead)
+
+
+def _given_up(operation: Operation) -> Outcome:
+    return refusal(operation.id, InternalError("This write failed again and again, and was given up"))
+
+
+def _failure(operation: Operation, starts: int, fault: Fault) -> dict[str, object]:
+    return _about(operation) | {"starts": starts, "fault": fault.name}
 
 
 def _about(operation: Operation) -> dict[str, object]:

@@ -6,7 +6,7 @@ it says which operation waits longest.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -14,7 +14,7 @@ from uuid import UUID
 from zlib import crc32
 
 import orjson
-from sqlalchemy import ARRAY, ColumnElement, Connection, Integer, Text, Uuid, bindparam, func, select, text, update
+from sqlalchemy import ARRAY, Connection, Integer, Text, Uuid, bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from services.directory import tables
@@ -32,6 +32,7 @@ class State(StrEnum):
     SETTLED = "settled"
     CANCELLED = "cancelled"
     DEAD = "dead"
+    DISCARDED = "discarded"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,14 +126,13 @@ FOR UPDATE
 
 _SETTLE = text("""
 UPDATE operation o
-SET state = s.state, status = s.status, outcome = s.outcome, settled_at = clock_timestamp(), starts = o.starts + 1,
+SET state = 'settled', status = s.status, outcome = s.outcome, settled_at = clock_timestamp(), starts = o.starts + 1,
     not_before = NULL
-FROM unnest(:id, :state, :status, cast(:outcome AS jsonb[])) AS s(id, state, status, outcome)
+FROM unnest(:id, :status, cast(:outcome AS jsonb[])) AS s(id, status, outcome)
 WHERE o.id = s.id AND o.state = 'pending'
 """).bindparams(
     bindparam("id", type_=ARRAY(Uuid)),
     bindparam("status", type_=ARRAY(Integer)),
-    bindparam("state", type_=ARRAY(Text)),
     bindparam("outcome", type_=ARRAY(Text)),
 )
 
@@ -161,7 +161,7 @@ def batch(connection: Connection, shard: int, limit: int = BATCH) -> list[Operat
     return [Operation(**row) for row in rows]
 
 
-def settle(connection: Connection, ended: Sequence[Outcome], state: State = State.SETTLED) -> None:
+def settle(connection: Connection, ended: Sequence[Outcome]) -> None:
     """Record outcomes, in the transaction of their effects."""
     if not ended:
         return
@@ -169,36 +169,11 @@ def settle(connection: Connection, ended: Sequence[Outcome], state: State = Stat
         _SETTLE,
         {
             "id": [outcome.operation_id for outcome in ended],
-            "state": [state.value] * len(ended),
             "status": [outcome.status for outcome in ended],
             "outcome": [orjson.dumps(outcome.document()).decode() for outcome in ended],
         },
     )
     assert done.rowcount == len(ended), "an operation was settled by another while its row was locked"
-
-
-def postpone(connection: Connection, operation_id: UUID, seconds: float, error: str) -> None:
-    """Hold a lane until the next start, after a fault that passes: the start is not held against the operation."""
-    values = {"delays": tables.operation.c.delays + 1, "last_error": error, "not_before": _in(seconds)}
-    _update_pending(connection, operation_id, values)
-
-
-def retry(connection: Connection, operation_id: UUID, seconds: float, error: str) -> None:
-    """Count a start that failed, and hold the lane until the next one."""
-    values = {"starts": tables.operation.c.starts + 1, "last_error": error, "not_before": _in(seconds)}
-    _update_pending(connection, operation_id, values)
-
-
-def count_starts(connection: Connection, operation_ids: Sequence[UUID], error: str) -> list[Operation]:
-    """Count a start that never ended, of the operations that are still pending; return those."""
-    table = tables.operation
-    counted = (
-        update(table)
-        .where(table.c.id.in_(operation_ids), table.c.state == State.PENDING.value)
-        .values(starts=table.c.starts + 1, last_error=error)
-        .returning(*(table.c[f.name] for f in fields(Operation)))
-    )
-    return [Operation(**row) for row in connection.execute(counted).mappings()]
 
 
 def prevent(connection: Connection, write: Write) -> bool:
@@ -240,13 +215,3 @@ def waiting_shards(connection: Connection, older_than_seconds: float) -> list[in
     horizon = func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, older_than_seconds)
     statement = select(table.c.shard).distinct().where(table.c.state == State.PENDING.value, due < horizon)
     return list(connection.scalars(statement))
-
-
-def _in(seconds: float) -> ColumnElement[datetime]:
-    return func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
-
-
-def _update_pending(connection: Connection, operation_id: UUID, values: dict[str, Any]) -> None:
-    table = tables.operation
-    pending = table.c.state == State.PENDING.value
-    connection.execute(update(table).where(table.c.id == operation_id, pending).values(values))

@@ -8,9 +8,10 @@ from typing import Any
 from uuid import UUID
 
 import click
+import orjson
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
 from services.directory import database, ids
@@ -18,6 +19,7 @@ from services.directory.extensions import ExtensionError
 from services.directory.tenants import TenantError
 from services.directory.tokens import TokenError
 from shared import settings
+from shared.settings import Settings
 
 data_option = click.option(
     "--data", type=click.Path(path_type=Path), help="The local stack's data folder.  [default: MUSTER_DATA or .muster]"
@@ -29,21 +31,25 @@ WIDEST = 1000
 @contextmanager
 def transaction(data: Path | None) -> Iterator[Connection]:
     """Run the block in one transaction; what an operator can mend is told in one line."""
-    engine = database.connect(load_settings(data).database_url, process="command")
+    with pool(load_settings(data)) as engine, database.transaction(engine) as connection:
+        yield connection
+
+
+@contextmanager
+def pool(loaded: Settings) -> Iterator[Engine]:
+    """Lend connections for several transactions; what an operator can mend is told in one line."""
+    engine = database.connect(loaded.database_url, process="command")
     try:
-        with database.transaction(engine) as connection:
-            yield connection
+        yield engine
     except (TenantError, TokenError, ExtensionError) as error:
         raise click.ClickException(str(error)) from error
     except OperationalError as error:
-        raise click.ClickException(
-            f"The database cannot be reached (does the stack run? muster up): {error.orig}"
-        ) from error
+        raise click.ClickException(_in_words(error)) from error
     finally:
         engine.dispose()
 
 
-def load_settings(data: Path | None) -> settings.Settings:
+def load_settings(data: Path | None) -> Settings:
     """Return the settings of a command, or tell what is missing."""
     try:
         return settings.load_complete(os.environ, data)
@@ -69,6 +75,22 @@ def table(columns: list[str], rows: list[list[str | None]]) -> None:
     grid = Table(*columns, box=None, pad_edge=False, show_header=any(columns))
     for row in rows:
         grid.add_row(*(cell or "" for cell in row))
-    console = Console()
+    # What stands in brackets is a path's filter, and no markup.
+    console = Console(markup=False, emoji=False)
     console.width = max(console.width, console.measure(grid, options=console.options.update(width=WIDEST)).maximum)
     console.print(grid if rows else "none", soft_wrap=True)
+
+
+def document(value: Any) -> None:
+    """Print a value as JSON, for programs."""
+    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+
+
+def _in_words(error: OperationalError) -> str:
+    match getattr(error.orig, "sqlstate", None):
+        case "57014":
+            return "This takes the database too long: ask for less, for example with --since 1d"
+        case "55P03":
+            return "Something else holds a lock in the database for long: try again, or look at pg_stat_activity"
+        case _:
+            return f"The database cannot be reached (does the stack run? muster up): {error.orig}"

@@ -8,6 +8,7 @@ from celery.signals import heartbeat_sent, setup_logging, worker_process_init, w
 
 from services.directory import database
 from services.directory.drain import Drainer
+from services.worker import hanging
 from services.worker.tasks import Tasks
 from shared import logs, outcomes, queue, settings
 
@@ -26,7 +27,10 @@ Tasks(
     engine=_engine,
     redis=_redis,
     drainer=Drainer(
-        engine=_engine, announce=lambda replies: outcomes.publish(_redis, replies), max_starts=_settings.max_starts
+        engine=_engine,
+        announce=lambda replies: outcomes.publish(_redis, replies),
+        max_starts=_settings.max_starts,
+        watch=hanging.watched,
     ),
     celery=app,
 ).register()

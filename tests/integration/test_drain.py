@@ -1,17 +1,22 @@
 """Draining: one effect for each operation, whatever fails, and an end for what always fails."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace as replace_fields
 from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine, delete, func, select, text, update
 
-from services.directory import database, history, ids, journal, tables
+from services.directory import database, failures, history, ids, journal, tables
+from services.directory.backoff import Fault
 from services.directory.drain import Drainer
 from services.directory.journal import Write
 from shared.outcomes import Outcome, Reply
+from tests import poison
 from tests.factories import Tenant, patch, person, replace, role, write
 
 MAX_STARTS = 3
@@ -54,6 +59,15 @@ def accept(engine: Engine, *writes: Write) -> None:
 def row(engine: Engine, operation_id: UUID) -> Any:
     with database.transaction(engine) as connection:
         return connection.execute(select(tables.operation).where(tables.operation.c.id == operation_id)).one()
+
+
+@contextmanager
+def impatient(engine: Engine) -> Iterator[Engine]:
+    """A pool whose statements wait for no lock."""
+    url = engine.url.render_as_string(hide_password=False)
+    pool = database.connect(url, process="impatient", lock_timeout="50ms")
+    yield pool
+    pool.dispose()
 
 
 def make_due(engine: Engine) -> None:
@@ -186,13 +200,125 @@ def test_an_operation_that_always_kills_its_worker_is_dead_in_the_end(
                 text("INSERT INTO shard VALUES (0, :ids) ON CONFLICT (id) DO UPDATE SET running = excluded.running"),
                 {"ids": [killer.id]},
             )
-        drainer._recover(0, [killer.id])
+        drainer._recover(0)
 
     drainer.drain(0)
 
     assert row(engine, killer.id).state == "dead"
     assert announced.of(killer).status == 500
     assert announced.of(healthy).status == 201
+
+
+def test_each_failed_start_is_kept_with_its_error_and_its_place(
+    engine: Engine, tenant: Tenant, drainer: Drainer
+) -> None:
+    lane = ids.new()
+    accept(engine, write(tenant, lane=lane))
+    poison = write(tenant, "POISON", lane=lane)
+    accept(engine, poison)
+
+    for _ in range(MAX_STARTS):
+        make_due(engine)
+        drainer.drain(0)
+
+    kept = failures.read(row(engine, poison.id).failures)
+    assert [(each.error, each.counts) for each in kept] == [("KeyError", True)] * MAX_STARTS
+    assert all(
+        each.where is not None and re.match(r"services\.directory\.apply\.apply:\d+", each.where) for each in kept
+    )
+    assert sorted(kept, key=lambda each: each.at) == kept
+    assert (row(engine, poison.id).starts, row(engine, poison.id).last_error) == (MAX_STARTS, "KeyError")
+
+
+def test_only_the_last_failed_starts_are_kept(engine: Engine, tenant: Tenant, drainer: Drainer) -> None:
+    unlucky = write(tenant)
+    accept(engine, unlucky)
+    faults = [Fault(name=f"fault {n}", is_passing=True, counts=False) for n in range(failures.KEPT + 5)]
+
+    with database.transaction(engine) as connection:
+        for fault in faults:
+            failures.postpone(connection, unlucky.id, 0, fault)
+
+    kept = failures.read(row(engine, unlucky.id).failures)
+    assert [each.error for each in kept] == [fault.name for fault in faults[5:]]
+    assert (row(engine, unlucky.id).starts, row(engine, unlucky.id).delays) == (0, failures.KEPT + 5)
+
+
+def test_what_succeeds_at_its_first_start_keeps_nothing(engine: Engine, tenant: Tenant, drainer: Drainer) -> None:
+    healthy = write(tenant)
+    accept(engine, healthy)
+
+    drainer.drain(0)
+
+    assert row(engine, healthy.id).failures is None
+
+
+def test_a_fault_that_passes_is_kept_and_not_counted(
+    engine: Engine, tenant: Tenant, drainer: Drainer, announced: Announced
+) -> None:
+    locked = write(tenant)
+    accept(engine, locked)
+
+    with engine.connect() as other:
+        other.execute(text("LOCK TABLE employee IN ACCESS EXCLUSIVE MODE"))
+        with impatient(engine) as pool:
+            replace_fields(drainer, engine=pool).drain(0)
+        other.rollback()
+    make_due(engine)
+    drainer.drain(0)
+
+    assert announced.of(locked).status == 201
+    [failure] = failures.read(row(engine, locked.id).failures)
+    assert (failure.error, failure.counts, failure.where) == ("LockNotAvailable 55P03", False, None)
+    assert row(engine, locked.id).starts == 1
+
+
+def test_a_run_that_others_recovered_is_not_counted_twice(engine: Engine, tenant: Tenant, drainer: Drainer) -> None:
+    crashed = write(tenant)
+    accept(engine, crashed)
+    with database.transaction(engine) as connection:
+        connection.execute(text("INSERT INTO shard VALUES (0, :ids)"), {"ids": [crashed.id]})
+
+    drainer._recover(0)
+    drainer._recover(0)
+
+    assert row(engine, crashed.id).starts == 1
+
+
+def test_what_failed_before_is_run_alone(
+    engine: Engine, tenant: Tenant, drainer: Drainer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """So nobody shares a run with what may end its process, and no batch is done for nothing."""
+    lane = ids.new()
+    accept(engine, write(tenant, lane=lane))
+    accept(engine, write(tenant, "POISON", lane=lane))
+    drainer.drain(0)
+    healthy = write(tenant)
+    accept(engine, healthy)
+    make_due(engine)
+    caplog.clear()
+
+    drainer.drain(0)
+
+    assert row(engine, healthy.id).state == "settled"
+    assert "batch failed" not in caplog.messages
+    assert "operation postponed" in caplog.messages
+
+
+def test_who_waits_for_the_shard_does_not_take_a_failed_run_for_one_that_did_not_end(
+    engine: Engine, tenant: Tenant, drainer: Drainer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A statement that fails must not give the lock away before the note of the run is taken back."""
+    evil = write(tenant, request=person(title=poison.MARK))
+    others = [write(tenant) for _ in range(5)]
+    accept(engine, evil, *others)
+
+    with poison.spread(engine, "PERFORM pg_sleep(0.1); " + poison.RAISES), ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda _: drainer.drain(0), range(6)))
+
+    assert "a run did not end" not in caplog.messages
+    assert {each.error for each in failures.read(row(engine, evil.id).failures)} == {"RaiseException P0001"}
+    assert [row(engine, other.id).starts for other in others] == [1] * 5
 
 
 def test_history_tells_what_changed_and_in_which_operation(engine: Engine, tenant: Tenant, drainer: Drainer) -> None:

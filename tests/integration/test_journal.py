@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import IntegrityError
 
-from services.directory import database, ids, journal, tables
+from services.directory import database, failures, ids, journal, tables
 from services.directory.journal import Write
 from shared.outcomes import Outcome
 from tests.factories import Tenant, patch, replace, write
@@ -111,7 +111,7 @@ def test_a_batch_has_each_lane_in_order_and_leaves_out_a_lane_that_waits(engine:
     accept(engine, head, write(tenant, lane=free))
     accept(engine, write(tenant, "PATCH", NOTHING, lane=held), write(tenant, "PATCH", NOTHING, lane=free))
     with database.transaction(engine) as connection:
-        journal.postpone(connection, head.id, 3600, "a test")
+        failures.hold(connection, head.id, 3600)
 
     with database.transaction(engine) as connection:
         found = journal.batch(connection, SHARD, 10_000)
@@ -180,7 +180,7 @@ def test_only_shards_whose_work_is_due_are_swept(engine: Engine, tenant: Tenant)
     [shard] = accept(engine, held, shards=1_000_003).values()
     with database.transaction(engine) as connection:
         before = journal.waiting_shards(connection, 0)
-        journal.postpone(connection, held.id, 3600, "a test")
+        failures.hold(connection, held.id, 3600)
         after = journal.waiting_shards(connection, 0)
 
     assert shard in before

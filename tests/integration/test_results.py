@@ -7,9 +7,9 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 from sqlalchemy import Engine, delete
 
-from services.directory import database, ids, journal, results, signing, tables
+from services.directory import database, failures, ids, journal, results, signing, tables
 from services.directory.apply import refusal
-from services.directory.journal import State, Write
+from services.directory.journal import Write
 from services.directory.results import Result
 from shared.outcomes import Outcome
 from shared.scim.errors import InternalError, UnavailableError
@@ -87,7 +87,7 @@ def test_what_is_dead_ended_in_500_and_names_its_resource(engine: Engine, tenant
     accept(engine, sent)
     error = InternalError("given up")
     with database.transaction(engine) as connection:
-        journal.settle(connection, [refusal(sent.id, error)], State.DEAD)
+        failures.bury(connection, refusal(sent.id, error))
 
     found = find(engine, sent)
 

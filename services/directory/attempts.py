@@ -1,0 +1,39 @@
+"""Follow one try at a batch: how long it takes, and which of its operations is at work."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+
+from services.directory.journal import Operation
+
+Watch = Callable[[], AbstractContextManager[Callable[[], None]]]
+"""Watches a run until the block ends; what it gives is called whenever the run goes on."""
+
+
+@contextmanager
+def unwatched() -> Iterator[Callable[[], None]]:
+    """Let a run take as long as it takes."""
+    yield lambda: None
+
+
+class Attempt:
+    """One try at a batch; `at_work` is to blame if it fails, unless that is nobody."""
+
+    def __init__(self) -> None:
+        self._begin = time.monotonic()
+        self.go_on: Callable[[], None] = lambda: None
+        self.at_work: Operation | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long it takes so far."""
+        return time.monotonic() - self._begin
+
+    def each(self, operations: Sequence[Operation]) -> Iterator[Operation]:
+        """Yield operations as they are begun; what fails after several is the fault of none."""
+        for operation in operations:
+            self.at_work = operation
+            self.go_on()
+            yield operation
+        if len(operations) > 1:
+            self.at_work = None
