@@ -67,11 +67,7 @@ def held(engine: Engine, shards: int) -> Iterator[None]:
 @pytest.fixture
 def colleague(stack: Settings, stack_engine: Engine, client: Client) -> Iterator[Client]:
     """A client of the same tenant, with another token."""
-    with database.transaction(stack_engine) as connection:
-        secret = tokens.create(connection, client.tenant.principal.tenant_id, "another")
-        principal = tokens.authenticate(connection, secret)
-    assert principal is not None
-    with Client(stack.public_url, Tenant(principal=principal, secret=secret)) as http:
+    with Client(stack.public_url, conftest.another_token(stack_engine, client.tenant)) as http:
         yield http
 
 
