@@ -16,7 +16,7 @@ from services.directory import database
 logger = logging.getLogger(__name__)
 
 LOCK_SPACE = 0x6C697665
-LOOK_SECONDS = 5.0
+LOOK_SECONDS = 1.0
 RECONNECT_SECONDS = 0.1
 
 _HOLD = text("SELECT pg_advisory_lock(:space, :number)")

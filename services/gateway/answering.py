@@ -78,19 +78,22 @@ class Answers(threading.Thread):
             self._ended.wait()
             self._stopped.wait(FLUSH_SECONDS)
             self._ended.clear()
-            if not self._flush():
+            if not self.flush():
                 self._ended.set()
                 self._stopped.wait(RETRY_SECONDS)
 
     def stop(self) -> None:
-        """Stop after the answers that ended before; they are written down."""
+        """Stop, and write down what is left."""
         self._stopped.set()
         self._ended.set()
+        self.flush()
 
-    def _flush(self) -> bool:
+    def flush(self) -> bool:
         """Write down what ended since the last time; False when that failed, and is to be tried again."""
         with self._lock:
             told, lost = frozenset(self._told), frozenset(self._lost)
+        if not told and not lost:
+            return True
         try:
             with database.autocommit(self._engine) as connection:
                 if told:

@@ -10,12 +10,12 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 from sqlalchemy import Engine, text
 
-from services.directory import database, drain, tokens
+from services.directory import database, drain
 from services.stack import supervisor
 from shared.scim import events, messages
 from shared.settings import Settings
 from tests import conftest
-from tests.factories import Client, Tenant, patch, person, replace, role
+from tests.factories import Client, patch, person, replace, role
 
 ASYNC = {"Prefer": "respond-async"}
 
