@@ -102,7 +102,7 @@ def shard_of(lane: UUID, shards: int) -> int:
 # One statement accepts any number of writes. A POST makes its lane; every other method needs one of its tenant, and
 # without it nothing is written and nothing returned. Lane rows are locked in the order of their ids, so that two of
 # these statements cannot deadlock, and a lane that occurs twice gets two numbers. What may be an earlier write sent
-# again is left out, and what is accepted is noted as unanswered (docs/decisions/0016-lost-replies.md).
+# again is left out, and what is accepted is noted as unanswered (docs/decisions/0017-lost-replies.md).
 _ACCEPT = text("""
 WITH sent AS (
   SELECT * FROM unnest(:id, :tenant_id, :token_id, :request_id, :resource_type, :lane, :shard, :method,

@@ -1,7 +1,7 @@
 """Keep the operations whose outcome their clients have not heard, so that one that is sent again is recognised.
 
 A row is written with the operation and removed when the answer is on its way. One whose client or gateway process was
-gone by then stays: its reply is *lost*. The same write sent again takes it over (docs/decisions/0016-lost-replies.md).
+gone by then stays: its reply is *lost*. The same write sent again takes it over (docs/decisions/0017-lost-replies.md).
 """
 
 import hashlib

@@ -16,7 +16,7 @@ from services.directory import database, unanswered
 
 logger = logging.getLogger(__name__)
 
-FLUSH_SECONDS = 0.05
+FLUSH_SECONDS = 0.2
 RETRY_SECONDS = 1.0
 
 
@@ -58,6 +58,8 @@ class Answers(threading.Thread):
 
     def end(self, answer: Answer, *, is_told: bool) -> None:
         """Note that an answer was told, or that its client could not be told."""
+        if not answer.operations:
+            return
         with self._lock:
             self._open.difference_update(answer.operations)
             (self._told if is_told else self._lost).update(answer.operations)
