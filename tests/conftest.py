@@ -104,3 +104,12 @@ def make_tenant(pool: Engine) -> Tenant:
         principal = tokens.authenticate(connection, secret)
     assert principal is not None
     return Tenant(principal=principal, secret=secret)
+
+
+def another_token(pool: Engine, tenant: Tenant) -> Tenant:
+    """Return the same tenant with another token."""
+    with database.transaction(pool) as connection:
+        secret = tokens.create(connection, tenant.principal.tenant_id, "another")
+        principal = tokens.authenticate(connection, secret)
+    assert principal is not None
+    return Tenant(principal=principal, secret=secret)

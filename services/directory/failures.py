@@ -13,6 +13,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import ARRAY, Connection, Text, Uuid, bindparam, text
 
+from services.directory import tables
 from services.directory.backoff import Fault
 from services.directory.journal import Operation, State
 from shared.outcomes import Outcome
@@ -45,7 +46,7 @@ WHERE id = :id AND state = 'pending'
 _COUNT = text(f"""
 UPDATE operation SET starts = starts + 1, last_error = :error, {_FAILURES}
 WHERE id = ANY(:ids) AND state = 'pending'
-RETURNING {", ".join(f.name for f in fields(Operation))}
+RETURNING {", ".join(f.name for f in fields(Operation) if f.name in tables.operation.c)}
 """).bindparams(bindparam("ids", type_=ARRAY(Uuid)))  # noqa: S608 - names of our own columns.
 _HOLD = text("""
 UPDATE operation SET not_before = clock_timestamp() + make_interval(secs => :seconds)

@@ -5,7 +5,7 @@ is the order of commits. `position` is drawn under the same lock: within a lane 
 it says which operation waits longest.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -14,7 +14,20 @@ from uuid import UUID
 from zlib import crc32
 
 import orjson
-from sqlalchemy import ARRAY, Connection, Integer, Text, Uuid, bindparam, func, select, text, update
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    Connection,
+    Integer,
+    LargeBinary,
+    Text,
+    Uuid,
+    bindparam,
+    func,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from services.directory import tables
@@ -49,6 +62,24 @@ class Write:
     request: Any
     if_match: str | None
     reply_to: str
+    digest: bytes | None = None
+    """What it shares with the same write sent again; None when nobody is to recognise it."""
+    key: bytes | None = None
+    """The digest of the key by which its client recognises it."""
+    is_new: bool = False
+    """It is known not to be an earlier one sent again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accepted:
+    """What became of writes that were to be accepted: the shards of those in the journal, by their ids.
+
+    One that may be an earlier one sent again is among the `repeated` and not in the journal. One in neither names a
+    resource that never existed.
+    """
+
+    shards: Mapping[UUID, int]
+    repeated: Collection[UUID]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,13 +101,19 @@ def shard_of(lane: UUID, shards: int) -> int:
 
 # One statement accepts any number of writes. A POST makes its lane; every other method needs one of its tenant, and
 # without it nothing is written and nothing returned. Lane rows are locked in the order of their ids, so that two of
-# these statements cannot deadlock, and a lane that occurs twice gets two numbers.
+# these statements cannot deadlock, and a lane that occurs twice gets two numbers. What may be an earlier write sent
+# again is left out, and what is accepted is noted as unanswered (docs/decisions/0019-lost-replies.md).
 _ACCEPT = text("""
-WITH incoming AS (
+WITH sent AS (
   SELECT * FROM unnest(:id, :tenant_id, :token_id, :request_id, :resource_type, :lane, :shard, :method,
-                       cast(:request AS jsonb[]), :if_match, :reply_to)
+                       cast(:request AS jsonb[]), :if_match, :reply_to, :digest, :is_new)
     WITH ORDINALITY AS i(id, tenant_id, token_id, request_id, resource_type, lane, shard, method, request, if_match,
-                         reply_to, ordinal)
+                         reply_to, digest, is_new, ordinal)
+), repeated AS (
+  SELECT s.id FROM sent s
+  WHERE NOT s.is_new AND EXISTS (SELECT FROM unanswered u WHERE u.digest = s.digest AND u.operation_id <> s.id)
+), incoming AS (
+  SELECT * FROM sent WHERE id NOT IN (SELECT id FROM repeated)
 ), born AS (
   INSERT INTO lane (id, tenant_id, shard, seq)
   SELECT lane, tenant_id, shard, 1 FROM incoming WHERE method = 'POST' ORDER BY lane
@@ -96,14 +133,22 @@ WITH incoming AS (
   FROM incoming i
   JOIN (SELECT * FROM born UNION ALL SELECT * FROM grown) b ON b.id = i.lane AND b.tenant_id = i.tenant_id
   ORDER BY i.ordinal
+), written AS (
+  INSERT INTO operation (id, tenant_id, token_id, request_id, resource_type, lane, seq, shard, position, method,
+                         request, if_match, reply_to, accepted_at)
+  SELECT id, tenant_id, token_id, request_id, resource_type, lane, seq, lane_shard, nextval('operation_position'),
+         method, request, if_match, reply_to, clock_timestamp()
+  FROM placed
+  RETURNING id, shard
+), noted AS (
+  INSERT INTO unanswered (operation_id, digest, answering, since)
+  SELECT id, digest, :answering, clock_timestamp() FROM placed WHERE digest IS NOT NULL
 )
-INSERT INTO operation (id, tenant_id, token_id, request_id, resource_type, lane, seq, shard, position, method, request,
-                       if_match, reply_to, accepted_at)
-SELECT id, tenant_id, token_id, request_id, resource_type, lane, seq, lane_shard, nextval('operation_position'), method,
-       request, if_match, reply_to, clock_timestamp()
-FROM placed
-RETURNING id, shard
+SELECT id, shard FROM written UNION ALL SELECT id, NULL FROM repeated
 """).bindparams(
+    bindparam("answering", type_=Integer),
+    bindparam("digest", type_=ARRAY(LargeBinary)),
+    bindparam("is_new", type_=ARRAY(Boolean)),
     *(bindparam(name, type_=ARRAY(Uuid)) for name in ("id", "tenant_id", "token_id", "lane")),
     *(
         bindparam(name, type_=ARRAY(Text))
@@ -137,19 +182,26 @@ WHERE o.id = s.id AND o.state = 'pending'
 )
 
 
-def accept(connection: Connection, writes: Sequence[Write], shards: int) -> dict[UUID, int]:
-    """Append writes to the journal, each at the end of its lane; return the shard of each by its id.
+def accept(connection: Connection, writes: Sequence[Write], shards: int, answering: int | None = None) -> Accepted:
+    """Append writes to the journal, each at the end of its lane.
 
-    A write whose resource never existed in its tenant is left out.
+    `answering` is the number of the process that will answer them (services/directory/presence.py).
     """
     parameters: dict[str, list[Any]] = {
         name: [getattr(write, name) for write in writes]
-        for name in ("id", "tenant_id", "token_id", "request_id", "resource_type", "lane", "method", "if_match")
+        for name in (
+            *("id", "tenant_id", "token_id", "request_id", "resource_type", "lane", "method", "if_match", "reply_to"),
+            "is_new",
+        )
     }
-    parameters["reply_to"] = [write.reply_to for write in writes]
+    parameters["digest"] = [write.digest if write.key is None else None for write in writes]
     parameters["shard"] = [shard_of(write.lane, shards) for write in writes]
     parameters["request"] = [orjson.dumps(write.request).decode() for write in writes]
-    return {row.id: row.shard for row in connection.execute(_ACCEPT, parameters)}
+    found = {row.id: row.shard for row in connection.execute(_ACCEPT, parameters | {"answering": answering})}
+    return Accepted(
+        shards={each: shard for each, shard in found.items() if shard is not None},
+        repeated={each for each, shard in found.items() if shard is None},
+    )
 
 
 def batch(connection: Connection, shard: int, limit: int = BATCH) -> list[Operation]:
@@ -183,16 +235,22 @@ def prevent(connection: Connection, write: Write) -> bool:
     """
     table = tables.operation
     ghost = insert(table).values(
-        {name: value for name, value in vars(write).items() if name not in {"request", "if_match"}}
+        {name: value for name, value in vars(write).items() if name in table.c and name not in {"request", "if_match"}}
         | {"seq": 0, "shard": -1, "position": 0, "state": State.CANCELLED.value, "accepted_at": func.clock_timestamp()}
     )
     connection.execute(ghost.on_conflict_do_nothing())
+    return cancel(connection, write.id)
+
+
+def cancel(connection: Connection, operation_id: UUID) -> bool:
+    """Cancel an operation that is in the journal and pending; False when it has been settled already."""
+    table = tables.operation
     connection.execute(
         update(table)
-        .where(table.c.id == write.id, table.c.state == State.PENDING.value)
+        .where(table.c.id == operation_id, table.c.state == State.PENDING.value)
         .values(state=State.CANCELLED.value, settled_at=func.clock_timestamp())
     )
-    return connection.scalar(select(table.c.state).where(table.c.id == write.id)) == State.CANCELLED.value
+    return connection.scalar(select(table.c.state).where(table.c.id == operation_id)) == State.CANCELLED.value
 
 
 def find_shard(connection: Connection, operation_id: UUID) -> int:

@@ -198,6 +198,24 @@ operation = Table(
     postgresql_partition_by="RANGE (id)",
 )
 operation_position = Sequence("operation_position", metadata=metadata)
+unanswered = Table(
+    "unanswered",
+    metadata,
+    Column("operation_id", Uuid, primary_key=True),
+    Column("digest", LargeBinary, nullable=False),
+    Column("answering", Integer),
+    Column("since", _TIME, nullable=False),
+    Index("ix_unanswered_digest", "digest"),
+)
+idempotency_key = Table(
+    "idempotency_key",
+    metadata,
+    Column("token_id", Uuid, primary_key=True),
+    Column("key", LargeBinary, primary_key=True),
+    Column("digest", LargeBinary, nullable=False),
+    Column("operation_id", Uuid, nullable=False),
+    Column("claimed_at", _TIME, nullable=False),
+)
 shard = Table(
     "shard",
     metadata,

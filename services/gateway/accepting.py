@@ -7,16 +7,21 @@ gateway is, the cheaper each accept becomes.
 import logging
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 
 from sqlalchemy import Engine
 
-from services.directory import database, journal
-from services.directory.journal import Write
+from services.directory import database, idempotency, journal
+from services.directory.journal import Accepted, Write
 
 logger = logging.getLogger(__name__)
 
 LARGEST_GROUP = 100
+
+
+class RepeatedError(Exception):
+    """A write was not accepted, for it may be an earlier one that is sent again."""
 
 
 class Ticket:
@@ -32,15 +37,16 @@ class Ticket:
 class Accepter(threading.Thread):
     """Commits the writes of this process in groups."""
 
-    def __init__(self, engine: Engine, shards: int) -> None:
+    def __init__(self, engine: Engine, shards: int, answering: int) -> None:
         super().__init__(name="accepter", daemon=True)
-        self._engine, self._shards = engine, shards
+        self._engine, self._shards, self._answering = engine, shards, answering
         self._tickets: SimpleQueue[Ticket | None] = SimpleQueue()
 
     def accept(self, write: Write, seconds: float) -> int | None:
         """Return the shard of a write that is committed now; None when its resource never existed.
 
-        Raises what the database raised, or TimeoutError; the write may be in the journal all the same then.
+        Raises what the database raised, or TimeoutError; the write may be in the journal all the same then. Raises
+        RepeatedError for a write that may be an earlier one.
         """
         ticket = Ticket(write)
         self._tickets.put(ticket)
@@ -80,8 +86,7 @@ class Accepter(threading.Thread):
 
     def _commit(self, group: Sequence[Ticket]) -> None:
         try:
-            with database.transaction(self._engine) as connection:
-                shards = journal.accept(connection, [ticket.write for ticket in group], self._shards)
+            accepted = self._accept([ticket.write for ticket in group])
         except Exception as error:
             if len(group) > 1:
                 # One bad write must not take the others with it.
@@ -92,6 +97,15 @@ class Accepter(threading.Thread):
             group[0].error = error
         else:
             for ticket in group:
-                ticket.shard = shards.get(ticket.write.id)
+                ticket.shard = accepted.shards.get(ticket.write.id)
+                ticket.error = RepeatedError() if ticket.write.id in accepted.repeated else None
         for ticket in group:
             ticket.done.set()
+
+    def _accept(self, writes: Sequence[Write]) -> Accepted:
+        """Accept writes in one transaction; those whose keys stand for others are left out."""
+        with database.transaction(self._engine) as connection:
+            others = idempotency.claim(connection, writes)
+            chosen = [write for write in writes if write.id not in others]
+            accepted = journal.accept(connection, chosen, self._shards, self._answering)
+        return replace(accepted, repeated={*accepted.repeated, *others})

@@ -1,5 +1,6 @@
 """Put the gateway together: one Flask application with everything it needs, and the order of a request."""
 
+import atexit
 import logging
 import re
 import time
@@ -16,13 +17,17 @@ from werkzeug.routing import BaseConverter
 from services.directory import database
 from services.directory.catalogues import Catalogues
 from services.directory.drain import Drainer
+from services.directory.presence import Presence
 from services.directory.tokens import Principal
 from services.gateway import async_results, discovery, docs, errors, health, me, responses, surface
 from services.gateway.accepting import Accepter
+from services.gateway.answering import Answers
 from services.gateway.async_results import AsyncResults
 from services.gateway.auth import Authenticator
 from services.gateway.bulk import Bulk
 from services.gateway.counting import ToleranceCounter
+from services.gateway.delivering import Delivery
+from services.gateway.repeating import Repeats
 from services.gateway.resources import Resources
 from services.gateway.searching import Searching
 from services.gateway.waiting import Listener, Waiters
@@ -51,7 +56,9 @@ def create(settings: Settings) -> Flask:
     engine = database.connect(settings.database_url, process="gateway", pool_size=POOL_SIZE, lock_timeout=PATIENCE)
     redis, celery = queue.redis_client(settings), queue.create(settings)
     channel, waiters, catalogues = f"outcomes:{uuid4()}", Waiters(), Catalogues()
-    listener, accepter = Listener(redis, channel, waiters), Accepter(engine, settings.shards)
+    presence = Presence(database.connect(settings.database_url, process="gateway", pool_size=1))
+    answers = Answers(engine, presence.number)
+    listener, accepter = Listener(redis, channel, waiters), Accepter(engine, settings.shards, presence.number)
     writer = Writer(
         engine=engine,
         accepter=accepter,
@@ -68,8 +75,10 @@ def create(settings: Settings) -> Flask:
     )
     authenticator = Authenticator(engine, settings.token_cache_seconds)
     app = _flask(settings, authenticator, partial(catalogues.of_principal, engine))
+    app.wsgi_app = Delivery(app.wsgi_app, answers)  # type: ignore[method-assign]
     counter = ToleranceCounter(engine)
-    writes = Writes(writer=writer, channel=channel, counter=counter)
+    repeats = Repeats(engine=engine, answers=answers)
+    writes = Writes(writer=writer, channel=channel, counter=counter, repeats=repeats)
     resources = Resources(settings=settings, engine=engine, writes=writes)
     searching = Searching(settings, engine, counter)
     results = AsyncResults(settings=settings, engine=engine, writer=writer)
@@ -92,6 +101,9 @@ def create(settings: Settings) -> Flask:
     listener.start()
     accepter.start()
     counter.start()
+    presence.start()
+    answers.start()
+    atexit.register(answers.stop)
     return app
 
 

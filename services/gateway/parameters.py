@@ -1,6 +1,6 @@
 """The parameters that requests may have, as the OpenAPI document describes them."""
 
-from shared.scim import jsonschema, resource_types, searches
+from shared.scim import idempotency_keys, jsonschema, resource_types, searches
 from shared.scim.openapi import Parameter
 
 TEXT = {"type": "string"}
@@ -31,6 +31,16 @@ PREFER = Parameter(
     place="header",
     description="`respond-async` asks for 202 and the outcome later (RFC 9967); `wait=10` for that only after 10 s.",
     schema=TEXT | {"examples": ["respond-async", "respond-async, wait=10"]},
+)
+IDEMPOTENCY_KEY = Parameter(
+    name="Idempotency-Key",
+    place="header",
+    description=(
+        "A string in quotes, new for each request and the same when it is sent again: for 24 hours the answer is then "
+        "the outcome of the first time (draft-ietf-httpapi-idempotency-key-header-07). Without one an identical write "
+        "is recognised if the answer to it was lost."
+    ),
+    schema=TEXT | {"minLength": 1, "pattern": idempotency_keys.PATTERN},
 )
 PROJECTION = (
     Parameter(

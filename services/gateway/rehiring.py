@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from services.directory import database, ids, leavers
 from services.directory.journal import Write
+from services.gateway.answering import Answer
 from services.gateway.writes import Writes
 from shared.outcomes import Outcome
 from shared.scim import versions
@@ -21,15 +22,15 @@ from shared.scim.schemas.user import ACTIVE
 logger = logging.getLogger(__name__)
 
 
-def perform(writes: Writes, engine: Engine, write: Write) -> Outcome:
-    """Take a write through, as `Writes.perform`; a create that means a leaver replaces the leaver."""
+def perform(writes: Writes, engine: Engine, write: Write, answer: Answer) -> Outcome:
+    """Take a write through, as `Writes.perform_once`; a create that means a leaver replaces the leaver."""
     try:
-        return writes.perform(write)
+        return writes.perform_once(write, answer)
     except UniquenessError as taken:
         again = _replacement(engine, write)
         if again is None:
             raise
-        return _rehire(writes, again, taken)
+        return _rehire(writes, again, answer, taken)
 
 
 def _replacement(engine: Engine, write: Write) -> Write | None:
@@ -47,13 +48,14 @@ def _replacement(engine: Engine, write: Write) -> Write | None:
         method="PUT",
         request={ACTIVE.name: ACTIVE.default, **write.request},
         if_match=versions.etag(leaver.version),
+        is_new=True,
     )
 
 
-def _rehire(writes: Writes, again: Write, taken: UniquenessError) -> Outcome:
+def _rehire(writes: Writes, again: Write, answer: Answer, taken: UniquenessError) -> Outcome:
     """Answer 201 with the account that there was; it is what clients know as the success of a POST."""
     try:
-        outcome = writes.perform(again)
+        outcome = writes.perform_once(again, answer)
     except (PreconditionFailedError, NotFoundError) as error:
         # Somebody changed or deleted the leaver meanwhile: what was refused stays refused.
         raise taken from error

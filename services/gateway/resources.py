@@ -11,7 +11,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from services.directory import database, queries
 from services.directory.journal import Write
-from services.gateway import async_results, rehiring, requests, responses
+from services.gateway import async_results, rehiring, repeating, requests, responses
+from services.gateway.answering import Answer
+from services.gateway.delivering import ANSWER
 from services.gateway.writes import Sender, Writes
 from shared.outcomes import Outcome
 from shared.scim import preferences, projection, resource_types, versions
@@ -113,10 +115,17 @@ class Resources:
         """Take a write through, and answer with its outcome; with 202 if there is none yet and the client said so."""
         g.operation_id = write.id
         preferred = preferences.parse(request.headers.get("Prefer"))
+        known: Answer = request.environ[ANSWER]
+        sent = repeating.recognisable(write, request.headers.get("Idempotency-Key"), is_async=preferred.respond_async)
         if not preferred.respond_async:
-            return answer(rehiring.perform(self.writes, self.engine, write))
-        outcome = self.writes.submit(write, preferred.wait)
-        return async_results.accepted(write.id, self._base()) if outcome is None else answer(outcome)
+            outcome = rehiring.perform(self.writes, self.engine, sent, known)
+            g.operation_id = outcome.operation_id
+            return answer(outcome)
+        taken = self.writes.submit_once(sent, known, preferred.wait)
+        g.operation_id = taken.operation_id
+        if taken.outcome is None:
+            return async_results.accepted(taken.operation_id, self._base())
+        return answer(taken.outcome)
 
     def _answer_outcome(self, resource_type: ResourceType, wanted: Projection, outcome: Outcome) -> Response:
         return self._answer(_resource(outcome), resource_type, wanted, outcome.status)

@@ -8,7 +8,19 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
-from services.gateway.parameters import ASSET, ID, IF_MATCH, IF_NONE_MATCH, NAME, PREFER, PROJECTION, QUERY, TXN, URN
+from services.gateway.parameters import (
+    ASSET,
+    ID,
+    IDEMPOTENCY_KEY,
+    IF_MATCH,
+    IF_NONE_MATCH,
+    NAME,
+    PREFER,
+    PROJECTION,
+    QUERY,
+    TXN,
+    URN,
+)
 from shared.scim import events, openapi, resource_types
 from shared.scim.attributes import ResourceType, Stored
 from shared.scim.errors import (
@@ -21,6 +33,7 @@ from shared.scim.errors import (
     InvalidPathError,
     InvalidSyntaxError,
     InvalidValueError,
+    KeyReusedError,
     MethodNotAllowedError,
     MutabilityError,
     NoTargetError,
@@ -70,7 +83,8 @@ LATER = (
     ),
 )
 WRITE: tuple[type[SCIMError], ...] = (*ALL, OutcomeUnknownError)
-ONE: tuple[type[SCIMError], ...] = (*WRITE, NotFoundError, PreconditionFailedError)
+SINGLE: tuple[type[SCIMError], ...] = (*WRITE, InvalidValueError, KeyReusedError)
+ONE: tuple[type[SCIMError], ...] = (*SINGLE, NotFoundError, PreconditionFailedError)
 PATCH: tuple[type[SCIMError], ...] = (InvalidPathError, InvalidFilterError, NoTargetError, MutabilityError)
 
 
@@ -94,8 +108,8 @@ def _of(kind: ResourceType) -> tuple[Route, ...]:
         *_queries(kind.endpoint, f"{name}s", openapi.page(openapi.shown(kind))),
         Route(
             method="POST", path=kind.endpoint, name=f"create{name}", tag=name, summary=f"Create a {name}",
-            body=openapi.accepted(kind), parameters=(*PROJECTION, PREFER),
-            answers=(created, *LATER), refusals=(*WRITE, *BODY, UniquenessError),
+            body=openapi.accepted(kind), parameters=(*PROJECTION, PREFER, IDEMPOTENCY_KEY),
+            answers=(created, *LATER), refusals=(*SINGLE, *BODY, UniquenessError),
         ),
         *_one(kind, f"{kind.endpoint}/{{resource_id}}", name, f"a {name}", ID),
     )  # fmt: skip
@@ -105,7 +119,7 @@ def _one(kind: ResourceType, path: str, name: str, what: str, *path_parameters: 
     """Return the rows of one resource (RFC 7644 sections 3.4.1, 3.5 and 3.6)."""
     found, tag = _resource(kind, f"The {kind.name}, as the directory has it."), kind.name
     reading = (*path_parameters, IF_NONE_MATCH, *PROJECTION)
-    writing = (*path_parameters, IF_MATCH, PREFER, *PROJECTION)
+    writing = (*path_parameters, IF_MATCH, PREFER, IDEMPOTENCY_KEY, *PROJECTION)
     return (
         Route(
             method="GET", path=path, name=f"get{name}", tag=tag, summary=f"Read {what}", parameters=reading,
@@ -124,7 +138,7 @@ def _one(kind: ResourceType, path: str, name: str, what: str, *path_parameters: 
         ),
         Route(
             method="DELETE", path=path, name=f"delete{name}", tag=tag, summary=f"Delete {what} for ever",
-            parameters=(*path_parameters, IF_MATCH, PREFER),
+            parameters=(*path_parameters, IF_MATCH, PREFER, IDEMPOTENCY_KEY),
             answers=(Answer(status=204, description="It is deleted.", media_type=None), *LATER), refusals=ONE,
         ),
     )  # fmt: skip

@@ -44,24 +44,26 @@ class Waiters:
     """All requests of this process that wait, by the id of their operation."""
 
     def __init__(self) -> None:
-        self._waiting: dict[UUID, Waiter] = {}
+        self._waiting: dict[UUID, list[Waiter]] = {}
 
     @contextmanager
     def register(self, operation_id: UUID) -> Iterator[Waiter]:
-        """Register a waiter for the duration of the block."""
-        waiter = self._waiting[operation_id] = Waiter()
+        """Register a waiter for the duration of the block; an operation may have several."""
+        waiter = Waiter()
+        self._waiting[operation_id] = [*self._waiting.get(operation_id, ()), waiter]
         try:
             yield waiter
         finally:
-            del self._waiting[operation_id]
+            left = [other for other in self._waiting.pop(operation_id) if other is not waiter]
+            if left:
+                self._waiting[operation_id] = left
 
     def tell(self, operation_id: UUID, outcome: Outcome | None) -> bool:
         """Hand an outcome over; False when nobody waits for it any more."""
-        waiter = self._waiting.get(operation_id)
-        if waiter is None:
-            return False
-        waiter.tell(outcome)
-        return True
+        waiters = self._waiting.get(operation_id, ())
+        for waiter in waiters:
+            waiter.tell(outcome)
+        return bool(waiters)
 
     def __len__(self) -> int:
         return len(self._waiting)

@@ -1,15 +1,19 @@
 """Turn what a client sends into a write for the journal, parsed and checked, so that only sound ones are queued."""
 
 import logging
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from services.directory import ids
 from services.directory.journal import Write
 from services.directory.tokens import Principal
+from services.gateway.answering import Answer
 from services.gateway.counting import ToleranceCounter
+from services.gateway.repeating import Repeats, Taken, Way
 from services.gateway.writing import Writer
 from shared.outcomes import NOBODY, Outcome
 from shared.scim import errors, patch, validation
@@ -38,6 +42,7 @@ class Writes:
     writer: Writer
     channel: str
     counter: ToleranceCounter
+    repeats: Repeats
 
     def create(self, sender: Sender, resource_type: ResourceType, document: Any) -> Write:
         """Return the write of a POST. Raises SCIMError for a document that is no such resource."""
@@ -69,14 +74,31 @@ class Writes:
         """Take a write through the journal, and return its outcome. Raises what it was refused with."""
         return self._succeeded(write, self.writer.write(write, deadline))
 
-    def submit(self, write: Write, seconds: int) -> Outcome | None:
+    def perform_once(self, write: Write, answer: Answer) -> Outcome:
+        """Take a write through as `perform`, unless it is an earlier one sent again: return that one's outcome then."""
+        deadline = time.monotonic() + self.writer.deadline_seconds
+        way = Way(
+            take=partial(self.writer.write, deadline=deadline),
+            follow=partial(self.writer.join, deadline=deadline),
+        )
+        outcome = self.repeats.take(write, answer, way).outcome
+        assert outcome is not None, "who waits gets an outcome, or an error"
+        return self._succeeded(write, outcome)
+
+    def submit_once(self, write: Write, answer: Answer, seconds: int) -> Taken:
         """Take a write into the journal, and return its outcome if it is there within so many seconds.
 
-        Raises what it was refused with by then.
+        What an earlier one ended in that it repeats is returned instead. Raises what it was refused with by then.
         """
-        to = self.channel if seconds else NOBODY
-        outcome = self.writer.submit(replace(write, reply_to=to), seconds)
-        return None if outcome is None else self._succeeded(write, outcome)
+        until = time.monotonic() + min(seconds, self.writer.deadline_seconds)
+        way = Way(
+            take=partial(self.writer.submit, seconds=seconds),
+            follow=partial(self.writer.follow, until=until),
+        )
+        taken = self.repeats.take(replace(write, reply_to=self.channel if seconds else NOBODY), answer, way)
+        if taken.outcome is not None:
+            self._succeeded(write, taken.outcome)
+        return taken
 
     def _succeeded(self, write: Write, outcome: Outcome) -> Outcome:
         if outcome.detail is not None:

@@ -11,9 +11,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, repeat
+from uuid import UUID
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from services.directory import backoff, database, journal
@@ -74,12 +76,14 @@ class Writer:
         """Return what a write ended in; it has until a deadline on the monotonic clock, or `deadline_seconds` from now.
 
         Raises UnavailableError when it was not and will not be applied, OutcomeUnknownError when the database cannot
-        be asked.
+        be asked, RepeatedError when it may be an earlier write.
         """
         if deadline is None:
             deadline = time.monotonic() + self.deadline_seconds
         with logs.bind(operation_id=str(write.id)):
-            return self._take(write, deadline, deadline) or self._last_word(write)
+            return self._take(write, deadline, deadline) or self._last_word(
+                write.id, partial(journal.prevent, write=write)
+            )
 
     def submit(self, write: Write, seconds: float) -> Outcome | None:
         """Return what a write ended in within so many seconds, or None: it is in the journal then, and stays there.
@@ -89,6 +93,16 @@ class Writer:
         begun = time.monotonic()
         with logs.bind(operation_id=str(write.id)):
             return self._take(write, begun + self.deadline_seconds, begun + min(seconds, self.deadline_seconds))
+
+    def join(self, operation_id: UUID, shard: int, deadline: float) -> Outcome:
+        """Return what an operation in the journal ended in; raise as `write` does."""
+        found = self.follow(operation_id, shard, deadline)
+        return found or self._last_word(operation_id, partial(journal.cancel, operation_id=operation_id))
+
+    def follow(self, operation_id: UUID, shard: int, until: float) -> Outcome | None:
+        """Return what an operation in the journal has ended in by then, on the monotonic clock, or None."""
+        with logs.bind(operation_id=str(operation_id)), self.waiters.register(operation_id) as waiter:
+            return self._look(operation_id) or self._wait(operation_id, shard, waiter, until)
 
     def drain(self, shard: int) -> None:
         """Work off a shard here, unless another request does so; whatever goes wrong, this one goes on waiting."""
@@ -105,9 +119,9 @@ class Writer:
         with self.waiters.register(write.id) as waiter:
             shard = self._accept(write, accepted_by)
             if shard is None:
-                return self._last_word(write)
+                return self._last_word(write.id, partial(journal.prevent, write=write))
             self.wake(shard)
-            return self._wait(write, shard, waiter, answered_by)
+            return self._wait(write.id, shard, waiter, answered_by)
 
     def _accept(self, write: Write, deadline: float) -> int | None:
         """Accept a write, and after a fault that passes try again, for its commit may have happened all the same.
@@ -142,35 +156,35 @@ class Writer:
             logger.warning("journal not readable", extra={"fault": backoff.classify(error).name})
             return None
 
-    def _wait(self, write: Write, shard: int, waiter: Waiter, deadline: float) -> Outcome | None:
+    def _wait(self, operation_id: UUID, shard: int, waiter: Waiter, deadline: float) -> Outcome | None:
         """Walk down the ladder until the deadline; None when there is no outcome by then, or none to be read."""
         rest = repeat((DRAIN_SECONDS, self.drain))
         for seconds, act in chain([(LOOK_SECONDS, self.wake), (DRAIN_SECONDS - LOOK_SECONDS, self.drain)], rest):
             left = deadline - time.monotonic()
             if left <= 0 or waiter.wait(min(seconds, left)):
                 break
-            found = self._look(write)
+            found = self._look(operation_id)
             if found is not None:
                 return found
             act(shard)
         if waiter.outcome is None and waiter.is_told:
-            return self._look(write)
+            return self._look(operation_id)
         return waiter.outcome
 
-    def _look(self, write: Write) -> Outcome | None:
+    def _look(self, operation_id: UUID) -> Outcome | None:
         try:
             with database.transaction(self.engine) as connection:
-                return journal.find_outcome(connection, write.id)
+                return journal.find_outcome(connection, operation_id)
         except SQLAlchemyError as error:
             logger.warning("journal not readable", extra={"error": type(error).__name__})
             return None
 
-    def _last_word(self, write: Write) -> Outcome:
+    def _last_word(self, operation_id: UUID, prevent: Callable[[Connection], bool]) -> Outcome:
         """Prevent what nobody has begun, or return what it ended in after all."""
         try:
             with database.transaction(self.engine) as connection:
-                if not journal.prevent(connection, write):
-                    found = journal.find_outcome(connection, write.id)
+                if not prevent(connection):
+                    found = journal.find_outcome(connection, operation_id)
                     assert found is not None, "what is settled has an outcome"
                     return found
         except SQLAlchemyError as error:

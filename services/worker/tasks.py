@@ -12,7 +12,7 @@ from redis import Redis
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from services.directory import backoff, database, journal, partitions
+from services.directory import backoff, database, idempotency, journal, partitions, unanswered
 from services.directory.drain import Drainer
 from shared import logs, queue
 from shared.settings import Settings
@@ -71,7 +71,7 @@ class Tasks:
             logger.info("swept", extra={"shards": len(shards)})
 
     def maintain(self) -> None:
-        """Make the partitions of the coming weeks, and drop the ones that are too old."""
+        """Make the partitions of the coming weeks, and drop what is too old."""
         with database.transaction(self.engine) as connection:
             partitions.maintain(
                 connection,
@@ -79,3 +79,5 @@ class Tasks:
                 journal_days=self.settings.journal_days,
                 history_days=self.settings.history_days,
             )
+            unanswered.drop_old(connection)
+            idempotency.drop_old(connection)

@@ -155,6 +155,12 @@ class UnsupportedMediaTypeError(SCIMError):
     status = 415
 
 
+class KeyReusedError(SCIMError):
+    """The Idempotency-Key stands for another request (draft-ietf-httpapi-idempotency-key-header-07 section 2.7)."""
+
+    status = 422
+
+
 class NotImplementedOperationError(SCIMError):
     """The RFC describes it, this server does not offer it."""
 

@@ -10,12 +10,12 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 from sqlalchemy import Engine, text
 
-from services.directory import database, drain, tokens
+from services.directory import database, drain
 from services.stack import supervisor
 from shared.scim import events, messages
 from shared.settings import Settings
 from tests import conftest
-from tests.factories import Client, Tenant, patch, person, replace, role
+from tests.factories import Client, patch, person, replace, role
 
 ASYNC = {"Prefer": "respond-async"}
 
@@ -67,11 +67,7 @@ def held(engine: Engine, shards: int) -> Iterator[None]:
 @pytest.fixture
 def colleague(stack: Settings, stack_engine: Engine, client: Client) -> Iterator[Client]:
     """A client of the same tenant, with another token."""
-    with database.transaction(stack_engine) as connection:
-        secret = tokens.create(connection, client.tenant.principal.tenant_id, "another")
-        principal = tokens.authenticate(connection, secret)
-    assert principal is not None
-    with Client(stack.public_url, Tenant(principal=principal, secret=secret)) as http:
+    with Client(stack.public_url, conftest.another_token(stack_engine, client.tenant)) as http:
         yield http
 
 

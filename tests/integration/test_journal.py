@@ -20,7 +20,7 @@ NOTHING = patch(replace("title", "x"))
 
 def accept(engine: Engine, *writes: Write, shards: int = 1) -> dict[UUID, int]:
     with database.transaction(engine) as connection:
-        return journal.accept(connection, writes, shards)
+        return dict(journal.accept(connection, writes, shards).shards)
 
 
 def places(engine: Engine, lane: object) -> list[tuple[int, int]]:

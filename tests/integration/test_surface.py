@@ -9,8 +9,10 @@ import pytest
 from flask import Flask
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from services.directory.presence import Presence
 from services.gateway import app as gateway
 from services.gateway.accepting import Accepter
+from services.gateway.answering import Answers
 from services.gateway.waiting import Listener
 from shared.scim import errors, resource_types
 from shared.scim.attributes import Returned
@@ -26,7 +28,7 @@ def application(servers: Settings) -> Iterator[Flask]:
     before = set(threading.enumerate())
     yield gateway.create(servers)
     for thread in set(threading.enumerate()) - before:
-        if isinstance(thread, Listener | Accepter):
+        if isinstance(thread, Listener | Accepter | Presence | Answers):
             thread.stop()
             thread.join()
 
