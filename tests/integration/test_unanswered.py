@@ -159,7 +159,7 @@ def test_a_process_is_there_until_it_ends(engine: Engine, servers: Settings) -> 
     with present(servers) as process:
         assert children.until(lambda: is_there(engine, process.number), SECONDS)
 
-    assert not is_there(engine, process.number)
+    assert children.until(lambda: not is_there(engine, process.number), SECONDS)
 
 
 def test_a_process_is_there_again_after_its_connection_was_lost(engine: Engine, servers: Settings) -> None:
