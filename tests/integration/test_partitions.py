@@ -42,7 +42,8 @@ def test_old_partitions_are_dropped_as_a_whole(engine: Engine) -> None:
 def test_a_partition_with_pending_operations_stays(engine: Engine, tenant: Tenant) -> None:
     with engine.connect() as connection:
         maintain(connection, NOW, days=100_000)
-        fields = vars(write(tenant, id=ids.first_at(NOW)))
+        columns = tables.operation.c
+        fields = {k: v for k, v in vars(write(tenant, id=ids.first_at(NOW))).items() if k in columns}
         waiting = {"seq": 1, "shard": 0, "position": 1, "accepted_at": NOW}
         connection.execute(insert(tables.operation).values(fields | waiting))
 
