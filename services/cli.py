@@ -21,6 +21,7 @@ def main() -> None:
 for command in (
     demo,
     stack.up,
+    stack.restart,
     stack.down,
     directory.tenant,
     directory.token,

@@ -4,6 +4,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -11,6 +12,7 @@ from uuid import uuid4
 
 from flask import Blueprint, Flask, Response, g, request
 from redis import Redis
+from sqlalchemy import Engine
 from werkzeug.routing import BaseConverter
 
 from services.directory import database
@@ -40,10 +42,32 @@ OPEN = frozenset(prefix + path for prefix in PREFIXES for path in (async_results
 """What needs no token: the document tells of no tenant, and whoever verifies an event may be somebody else."""
 
 POOL_SIZE = 20
+STOP_SECONDS = 2.0
 PATIENCE = "1s"
 """A request waits no longer than this for another's lock at once; its deadline is looked at in between."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """What runs beside the requests of a process."""
+
+    parts: Sequence[Accepter | Listener | ToleranceCounter]
+    engine: Engine
+
+    def start(self) -> None:
+        """Start all of it."""
+        for part in self.parts:
+            part.start()
+
+    def stop(self) -> None:
+        """Stop all of it after the last request, and wait until it has ended; nobody waits for anything then."""
+        for part in self.parts:
+            part.stop()
+        for part in self.parts:
+            part.join(STOP_SECONDS)
+        self.engine.dispose()
 
 
 def create(settings: Settings) -> Flask:
@@ -89,9 +113,9 @@ def create(settings: Settings) -> Flask:
         app.register_blueprint(scim, url_prefix=prefix)
     app.register_blueprint(health.blueprint(engine, redis, listener))
     app.register_blueprint(docs.at_root(PREFIXES[0] + docs.DOCUMENT))
-    listener.start()
-    accepter.start()
-    counter.start()
+    running = Running(parts=(accepter, listener, counter), engine=engine)
+    running.start()
+    app.extensions["running"] = running
     return app
 
 

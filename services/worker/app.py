@@ -10,7 +10,7 @@ from services.directory import database
 from services.directory.drain import Drainer
 from services.worker import hanging
 from services.worker.tasks import Tasks
-from shared import logs, outcomes, queue, settings
+from shared import logs, outcomes, queue, readiness, settings
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +39,11 @@ Tasks(
 @setup_logging.connect  # type: ignore[untyped-decorator]
 def _log(**_: Any) -> None:
     """Keep Celery from setting up logs of its own: they are configured above, for Flower too."""
+
+
+@worker_ready.connect  # type: ignore[untyped-decorator]
+def _tell_ready(**_: Any) -> None:
+    readiness.tell(os.environ)
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]
