@@ -7,6 +7,7 @@ from services.directory import commands as directory
 from services.directory import dead_commands, operation_commands
 from services.directory import extension_commands as extensions
 from services.gateway import commands as gateway
+from services.gateway import edge
 from services.simulator import commands as simulator
 from services.stack import commands as stack
 from services.worker import commands as worker
@@ -30,6 +31,7 @@ for command in (
     simulator.simulate,
     directory.migrate,
     gateway.gateway,
+    edge.edge,
     worker.worker,
     worker.beat,
     worker.flower,

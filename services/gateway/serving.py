@@ -8,7 +8,7 @@ application runs beside its requests ends after the last of them.
 import os
 import socket
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -67,7 +67,13 @@ class Worker(GeventWorker):  # type: ignore[misc]
         for server in servers:
             _close(server)
         self._end(pools.values())
-        self.wsgi.extensions["running"].stop()
+        self._application.extensions["running"].stop()
+
+    def load_wsgi(self) -> None:
+        """Load the application, with a word of ours before each answer."""
+        super().load_wsgi()
+        self._application: Any = self.wsgi
+        self.wsgi: Any = self._answer
 
     def handle(self, listener: Any, client: Any, address: Any) -> None:
         """Serve a connection, and remember it meanwhile."""
@@ -86,6 +92,17 @@ class Worker(GeventWorker):  # type: ignore[misc]
         with super().timeout_ctx():
             yield
         connection.is_idle = False
+
+    def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer, and close the connection if a stop was asked for: gunicorn decides that before the work begins."""
+
+        def start(*arguments: Any) -> Any:
+            if not self.alive:
+                start_response.__self__.force_close()
+            return start_response(*arguments)
+
+        answer: Iterable[bytes] = self._application(environ, start)
+        return answer
 
     def _serve(self, listener: Any, pool: Pool) -> StreamServer:
         listener.setblocking(1)

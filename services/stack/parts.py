@@ -91,5 +91,6 @@ class Part:
         self._lives = self._lives.after(ran, was_killed=self.child.was_killed())
         if self._lives.are_over:
             raise StackError(f"{self.name} was started {self._lives.ends} times, and ends: {self.child.ending()}")
-        self._sink("muster", f"{self.child.ending()}\nit is started again in {self._lives.delay:.1f} s")
+        how = f"{self.name} was killed" if self.child.was_killed() else self.child.ending()
+        self._sink("muster", f"{how}\n{self.name} is started again in {self._lives.delay:.1f} s")
         self._due = time.monotonic() + self._lives.delay

@@ -103,6 +103,10 @@ class Stack:
         """Start again what has ended by itself. Raises StackError when it ends early each time."""
         self._tend((*self._servers, *self._programs))
 
+    def child(self, name: str) -> Child:
+        """Return the process of a part: the one that runs now, or that ran last."""
+        return next(part.child for part in (*self._servers, *self._programs) if part.name == name)
+
     def restart(self, name: str) -> None:
         """Replace a part by a fresh process, or one after the other all that are no servers.
 
