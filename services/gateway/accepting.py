@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 
 from services.directory import database, journal
 from services.directory.journal import Write
+from shared import metrics
 
 logger = logging.getLogger(__name__)
 
@@ -93,5 +94,6 @@ class Accepter(threading.Thread):
         else:
             for ticket in group:
                 ticket.shard = shards.get(ticket.write.id)
+            metrics.count(metrics.ACCEPTED, times=len(shards))
         for ticket in group:
             ticket.done.set()

@@ -11,13 +11,15 @@ from typing import Any
 from uuid import uuid4
 
 from flask import Blueprint, Flask, Response, g, request
-from redis import Redis
 from sqlalchemy import Engine
 from werkzeug.routing import BaseConverter
 
-from services.directory import database
+from services.directory import announcing, database
+from services.directory.announcing import Announcer
 from services.directory.catalogues import Catalogues
+from services.directory.counters import CounterWriter
 from services.directory.drain import Drainer
+from services.directory.keys import SharedKey
 from services.directory.tokens import Principal
 from services.gateway import async_results, discovery, docs, errors, health, me, responses, surface
 from services.gateway.accepting import Accepter
@@ -27,10 +29,10 @@ from services.gateway.bulk import Bulk
 from services.gateway.counting import ToleranceCounter
 from services.gateway.resources import Resources
 from services.gateway.searching import Searching
-from services.gateway.waiting import Listener, Waiters
+from services.gateway.waiting import Listener, Rung, Waiters
 from services.gateway.writes import Writes
 from services.gateway.writing import Turns, Writer
-from shared import outcomes, queue
+from shared import metrics, queue
 from shared.outcomes import Reply
 from shared.scim.resource_types import Catalogue
 from shared.settings import Settings
@@ -53,7 +55,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 class Running:
     """What runs beside the requests of a process."""
 
-    parts: Sequence[Accepter | Listener | ToleranceCounter]
+    parts: Sequence[Accepter | Listener | ToleranceCounter | CounterWriter]
     engine: Engine
 
     def start(self) -> None:
@@ -75,14 +77,15 @@ def create(settings: Settings) -> Flask:
     engine = database.connect(settings.database_url, process="gateway", pool_size=POOL_SIZE, lock_timeout=PATIENCE)
     redis, celery = queue.redis_client(settings), queue.create(settings)
     channel, waiters, catalogues = f"outcomes:{uuid4()}", Waiters(), Catalogues()
-    listener, accepter = Listener(redis, channel, waiters), Accepter(engine, settings.shards)
+    key = SharedKey(engine, announcing.SEAL)
+    listener, accepter = Listener(redis, channel, waiters, key), Accepter(engine, settings.shards)
     writer = Writer(
         engine=engine,
         accepter=accepter,
         waiters=waiters,
         drainer=Drainer(
             engine=engine,
-            announce=partial(_announce, redis, waiters),
+            announce=partial(_announce, Announcer(redis=redis, key=key), waiters),
             max_starts=settings.max_starts,
             catalogues=catalogues,
         ),
@@ -113,15 +116,15 @@ def create(settings: Settings) -> Flask:
         app.register_blueprint(scim, url_prefix=prefix)
     app.register_blueprint(health.blueprint(engine, redis, listener))
     app.register_blueprint(docs.at_root(PREFIXES[0] + docs.DOCUMENT))
-    running = Running(parts=(accepter, listener, counter), engine=engine)
+    running = Running(parts=(accepter, listener, counter, CounterWriter(engine, metrics.BOOK)), engine=engine)
     running.start()
     app.extensions["running"] = running
     return app
 
 
-def _announce(redis: Redis, waiters: Waiters, replies: Sequence[Reply]) -> None:
+def _announce(announcer: Announcer, waiters: Waiters, replies: Sequence[Reply]) -> None:
     """Tell the waiters of this process without a detour, and the other processes over their channels."""
-    outcomes.publish(redis, [r for r in replies if not waiters.tell(r.outcome.operation_id, r.outcome)])
+    announcer.announce([r for r in replies if not waiters.tell(r.outcome.operation_id, r.outcome, Rung.DRAIN)])
 
 
 def _flask(settings: Settings, authenticator: Authenticator, catalogue: Callable[[Principal], Catalogue]) -> Flask:
