@@ -27,6 +27,7 @@ for command in (
     directory.tenant,
     directory.token,
     operation_commands.operations_group,
+    directory.list_counters,
     extensions.extension,
     simulator.simulate,
     directory.migrate,

@@ -21,7 +21,7 @@ from services.directory.counters import CounterWriter
 from services.directory.drain import Drainer
 from services.directory.keys import SharedKey
 from services.directory.tokens import Principal
-from services.gateway import async_results, discovery, docs, errors, health, me, responses, surface
+from services.gateway import async_results, discovery, docs, errors, exposition, health, me, responses, surface
 from services.gateway.accepting import Accepter
 from services.gateway.async_results import AsyncResults
 from services.gateway.auth import Authenticator
@@ -115,6 +115,7 @@ def create(settings: Settings) -> Flask:
         scim = _scim(endpoints, prefix)
         app.register_blueprint(scim, url_prefix=prefix)
     app.register_blueprint(health.blueprint(engine, redis, listener))
+    app.register_blueprint(exposition.blueprint(engine, settings.metrics_token))
     app.register_blueprint(docs.at_root(PREFIXES[0] + docs.DOCUMENT))
     running = Running(parts=(accepter, listener, counter, CounterWriter(engine, metrics.BOOK)), engine=engine)
     running.start()
