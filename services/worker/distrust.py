@@ -19,6 +19,9 @@ logger = logging.getLogger(__name__)
 TASKS = frozenset({queue.DRAIN, queue.SWEEP, queue.MAINTAIN})
 OURS = queue.QUEUE
 CONTENT_TYPE = "application/json"
+UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
+"""What reading a message raises that is none."""
+
 EMPTY_HEADERS = ("eta", "group", "chord", "stamps")
 """Headers that would make Celery do more than run the task at once."""
 
@@ -34,7 +37,7 @@ class QoS(_QoS):  # type: ignore[misc]
         """Put a message back into its queue; one that cannot be read is dropped."""
         try:
             super().restore_by_tag(tag, *others, **named)
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except UNREADABLE:
             refuse("no message")
             self._remove_from_indices(tag).execute()
 
@@ -60,7 +63,7 @@ class Channel(_Channel):  # type: ignore[misc]
     def _brpop_read(self, **options: Any) -> Any:
         try:
             return super()._brpop_read(**options)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except UNREADABLE as error:
             refuse("no message")
             raise Empty from error
 
