@@ -42,7 +42,7 @@ def _metrics(engine: Engine, token: str) -> Response:
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class _Totals(Collector):
     """The sums, in the form that the library writes out; a counter that never happened is 0."""
 
