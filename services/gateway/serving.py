@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -49,6 +50,17 @@ class Connection:
         return getattr(self._client, name)
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a listener listened; it may be closed before the requests of its last connections begin."""
+
+    name: Any
+
+    def getsockname(self) -> Any:
+        """Return the address, as the listener itself would."""
+        return self.name
+
+
 class Worker(GeventWorker):  # type: ignore[misc]
     """gunicorn's process of one application, with a way to end that no client notices."""
 
@@ -75,7 +87,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
         self._application: Any = self.wsgi
         self.wsgi: Any = self._answer
 
-    def handle(self, listener: Any, client: Any, address: Any) -> None:
+    def handle(self, listener: Place, client: Any, address: Any) -> None:
         """Serve a connection, and remember it meanwhile."""
         greenlet = gevent.getcurrent()
         connection = self._connections[greenlet] = Connection(client)
@@ -106,7 +118,8 @@ class Worker(GeventWorker):  # type: ignore[misc]
 
     def _serve(self, listener: Any, pool: Pool) -> StreamServer:
         listener.setblocking(1)
-        server = StreamServer(listener, handle=partial(self.handle, listener), spawn=pool)
+        place = Place(listener.getsockname())
+        server = StreamServer(listener, handle=partial(self.handle, place), spawn=pool)
         if self.cfg.workers > 1:
             server.max_accept = 1  # Else one process takes what its idle siblings could.
         server.start()

@@ -55,7 +55,7 @@ def own_tenant(own_engine: Engine) -> Tenant:
 
 
 class Writers:
-    """Clients that create people, one after the other over a connection that each keeps open."""
+    """Clients that create people; one half keep their connections open, the others open one for each request."""
 
     def __init__(self, address: str, tenant: Tenant) -> None:
         self._address, self._secret = address, tenant.secret
@@ -64,7 +64,7 @@ class Writers:
         self._answered = threading.Semaphore(0)
         self.answers: list[tuple[str, int]] = []
         self.errors: list[str] = []
-        self._threads = [threading.Thread(target=self._write) for _ in range(CLIENTS)]
+        self._threads = [threading.Thread(target=self._write, args=(n % 2 == 0,)) for n in range(CLIENTS)]
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -81,7 +81,7 @@ class Writers:
         for _ in range(writes):
             assert self._answered.acquire(timeout=120), self.errors
 
-    def _write(self) -> None:
+    def _write(self, keeps_open: bool) -> None:
         connection = http.client.HTTPConnection(self._address, timeout=60)
         while not self._stopping.is_set():
             body = person(userName=f"person-{next(self._numbers)}@example.com")
@@ -90,6 +90,8 @@ class Writers:
                 response = connection.getresponse()
                 response.read()
                 self.answers.append((body["userName"], response.status))
+                if not keeps_open:
+                    connection.close()
             except (OSError, http.client.HTTPException) as error:
                 self.errors.append(repr(error))
                 connection.close()
