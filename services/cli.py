@@ -7,6 +7,7 @@ from services.directory import commands as directory
 from services.directory import dead_commands, operation_commands
 from services.directory import extension_commands as extensions
 from services.gateway import commands as gateway
+from services.gateway import edge
 from services.simulator import commands as simulator
 from services.stack import commands as stack
 from services.worker import commands as worker
@@ -21,14 +22,17 @@ def main() -> None:
 for command in (
     demo,
     stack.up,
+    stack.restart,
     stack.down,
     directory.tenant,
     directory.token,
     operation_commands.operations_group,
+    directory.list_counters,
     extensions.extension,
     simulator.simulate,
     directory.migrate,
     gateway.gateway,
+    edge.edge,
     worker.worker,
     worker.beat,
     worker.flower,

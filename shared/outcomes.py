@@ -1,22 +1,28 @@
 """The reply channel: an operation's outcome travels from whoever applied it to the gateway process that waits.
 
-One pub/sub channel for each gateway process. A lost message loses nothing: the journal has the outcome too.
+One pub/sub channel for each gateway process. A lost message loses nothing: the journal has the outcome too. Whoever can
+write to Redis could say that a write was applied, so each message is sealed with a key that Redis does not have.
 """
 
+import hmac
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 import orjson
 from redis import Redis, RedisError
 
+from shared import metrics
+
 logger = logging.getLogger(__name__)
 
 LARGEST_MESSAGE = 65_536
 """A larger outcome is announced by its id alone, and read from the journal (bytes)."""
 
+SEAL_BYTES = 32
 
 NOBODY = ""
 """The channel of a write whose client does not wait: its outcome is kept in the journal and not announced."""
@@ -42,8 +48,8 @@ class Outcome:
 
 
 def from_document(operation_id: UUID, document: dict[str, Any]) -> Outcome:
-    """Read an outcome from the journal."""
-    return Outcome(operation_id=operation_id, **document)
+    """Read an outcome from the journal; what a newer version of this code says besides is left out."""
+    return Outcome(operation_id=operation_id, **{name: document[name] for name in document if name in _KNOWN})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,33 +60,65 @@ class Reply:
     outcome: Outcome
 
 
-def publish(redis: Redis, replies: Iterable[Reply]) -> None:
+class Fault(StrEnum):
+    """What is wrong with a message."""
+
+    SIZE = "size"
+    SEAL = "seal"
+    FORM = "form"
+
+
+class MessageError(ValueError):
+    """A message is none of ours."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.value)
+        self.fault = fault
+
+
+def publish(redis: Redis, key: bytes, replies: Iterable[Reply]) -> None:
     """Publish outcomes after their commit; a failure is logged, and the waiters look into the journal."""
     try:
         pipeline = redis.pipeline(transaction=False)
         for reply in replies:
             if reply.channel == NOBODY:
                 continue
-            pipeline.publish(reply.channel, encode(reply.outcome))
+            pipeline.publish(reply.channel, encode(key, reply.outcome))
         pipeline.execute()
     except RedisError as error:
         logger.warning("outcomes not published", extra={"error": type(error).__name__})
+        metrics.count(metrics.UNPUBLISHED)
 
 
-def encode(outcome: Outcome) -> bytes:
-    """Encode an outcome for the channel; a large one becomes its bare id."""
-    message = orjson.dumps({"id": str(outcome.operation_id), "outcome": outcome.document()})
-    if len(message) > LARGEST_MESSAGE:
-        return orjson.dumps({"id": str(outcome.operation_id)})
-    return message
+def encode(key: bytes, outcome: Outcome) -> bytes:
+    """Encode an outcome for the channel, behind its seal; a large one becomes its bare id."""
+    content = orjson.dumps({"id": str(outcome.operation_id), "outcome": outcome.document()})
+    if len(content) > LARGEST_MESSAGE:
+        content = orjson.dumps({"id": str(outcome.operation_id)})
+    return _seal(key, content) + content
 
 
-def decode(message: bytes) -> tuple[UUID, Outcome | None] | None:
-    """Decode a message: the operation's id, with its outcome when it fitted. None for what is not ours."""
+def decode(key: bytes, message: bytes) -> tuple[UUID, Outcome | None]:
+    """Decode a message: the operation's id, with its outcome when it fitted.
+
+    Raises MessageError for what is not ours; nothing of it is looked at before its seal.
+    """
+    if len(message) > LARGEST_MESSAGE + SEAL_BYTES:
+        raise MessageError(Fault.SIZE)
+    seal, content = message[:SEAL_BYTES], message[SEAL_BYTES:]
+    if not hmac.compare_digest(seal, _seal(key, content)):
+        raise MessageError(Fault.SEAL)
     try:
-        fields = orjson.loads(message)
-        operation_id = UUID(fields["id"])
-        document = fields.get("outcome")
+        said = orjson.loads(content)
+        operation_id = UUID(said["id"])
+        document = said.get("outcome")
         return operation_id, None if document is None else from_document(operation_id, document)
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return None
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise MessageError(Fault.FORM) from error
+
+
+def _seal(key: bytes, content: bytes) -> bytes:
+    return hmac.digest(key, content, "sha256")
+
+
+_KNOWN = frozenset(f.name for f in fields(Outcome)) - {"operation_id"}

@@ -13,6 +13,7 @@ from redis import Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from shared import metrics
 from shared.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -92,6 +93,7 @@ def wake(app: Celery, redis: Redis, shard: int) -> bool:
             app.send_task(DRAIN, args=[shard], ignore_result=True, retry=False)
     except (RedisError, OperationalError, CeleryOperationalError, OSError) as error:
         logger.warning("wake failed", extra={"shard": shard, "error": type(error).__name__})
+        metrics.count(metrics.WAKE_FAILED)
         return False
     return True
 

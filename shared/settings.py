@@ -55,6 +55,7 @@ class Settings:
     security_events: bool = _setting(
         default=False, doc="Whether /ServiceProviderConfig tells of asynchronous requests; some clients fail on it."
     )
+    metrics_token: str = _setting("", "Who presents it as a bearer token may read /metrics; without it nobody may.")
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.")
 
 

@@ -24,6 +24,9 @@ if os.environ.get("CI"):
     hypothesis_settings.load_profile("ci")
 
 
+METRICS_TOKEN = "metrics-of-the-tests"
+
+
 def environment() -> dict[str, str]:
     """Return the environment without the settings of whoever runs the tests."""
     return {name: value for name, value in os.environ.items() if not name.startswith(settings.PREFIX)}
@@ -61,7 +64,11 @@ def lines() -> list[tuple[str, str]]:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory, lines: list[tuple[str, str]]) -> Iterator[Settings]:
     """Everything that `muster up` starts, on free ports."""
-    environ = environment() | {"MUSTER_SWEEP_SECONDS": "1", "MUSTER_LOG_LEVEL": "INFO"}
+    environ = environment() | {
+        "MUSTER_SWEEP_SECONDS": "1",
+        "MUSTER_LOG_LEVEL": "INFO",
+        "MUSTER_METRICS_TOKEN": METRICS_TOKEN,
+    }
     data = tmp_path_factory.mktemp("stack")
 
     def sink(name: str, line: str) -> None:

@@ -7,6 +7,7 @@ import click
 from sqlalchemy import Connection
 
 from services.directory import (
+    counters,
     database,
     migrating,
     queries,
@@ -16,7 +17,7 @@ from services.directory import (
     tolerance_uses,
 )
 from services.directory.tolerance_uses import Use
-from shared import logs
+from shared import logs, metrics
 from shared.scim import resource_types
 from shared.scim.dialects import tolerances
 
@@ -119,6 +120,19 @@ def revoke_token(token_id: str, data: Path | None) -> None:
         if not tokens.revoke(connection, terminal.read_id(token_id, "token")):
             raise click.ClickException("There is no such token, or it was revoked before (see: muster token list)")
     click.echo(f"token {token_id} revoked", err=True)
+
+
+@click.command("counters")
+@terminal.data_option
+def list_counters(data: Path | None) -> None:
+    """Show what all processes counted so far: how writes were answered, what was lost, late, forged or given up."""
+    with terminal.transaction(data) as connection:
+        totals = counters.totals(connection)
+    docs = {counter.name: counter.doc for counter in metrics.EVERY}
+    terminal.table(
+        ["counter", "which", "total", "what"],
+        [[name, label, str(total), docs.get(name, "of another release")] for (name, label), total in totals.items()],
+    )
 
 
 def _user(connection: Connection, tenant_id: UUID, name: str) -> UUID:

@@ -19,6 +19,7 @@ from services.directory.attempts import Attempt, Watch
 from services.directory.backoff import Fault
 from services.directory.catalogues import Catalogues
 from services.directory.journal import Operation
+from shared import metrics
 from shared.outcomes import Outcome, Reply
 from shared.scim.errors import InternalError
 
@@ -158,6 +159,7 @@ class Drainer:
         ]
         self.announce(replies)
         for operation, result in zip(operations, results, strict=True):
+            metrics.count(metrics.SETTLED, f"{result.outcome.status // 100}xx")
             logger.info("operation settled", extra=_about(operation) | {"status": result.outcome.status})
         return replies
 
@@ -206,6 +208,7 @@ class Drainer:
             dead = self._count(connection, left, failures.UNFINISHED)
             connection.execute(_CLEAR, {"shard": shard})
         if left:
+            metrics.count(metrics.UNFINISHED)
             logger.warning("a run did not end", extra={"shard": shard, "operations": [str(i) for i in left]})
         for operation in dead:
             logger.error("operation dead", extra=_failure(operation, operation.starts, failures.UNFINISHED))
@@ -236,6 +239,8 @@ class Drainer:
     def _tell_failed(self, failure: _Failure) -> int:
         """Tell of a failed start after its commit; return how many operations died."""
         fault = failure.fault
+        if not failure.dead:
+            metrics.count(metrics.POSTPONED)
         logger.log(
             logging.ERROR if failure.dead else logging.WARNING,
             "operation dead" if failure.dead else "operation postponed",
@@ -253,6 +258,7 @@ class Drainer:
         return dead
 
     def _tell_dead(self, dead: Sequence[Operation]) -> int:
+        metrics.count(metrics.DEAD, times=len(dead))
         self.announce([Reply(channel=operation.reply_to, outcome=_given_up(operation)) for operation in dead])
         return len(dead)
 

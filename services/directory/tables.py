@@ -127,6 +127,14 @@ membership = Table(
     PrimaryKeyConstraint("role_id", "member_id"),
     Index("ix_membership_member", "member_id", "role_id"),
 )
+counter = Table(
+    "counter",
+    metadata,
+    Column("name", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("total", BigInteger, nullable=False),
+    PrimaryKeyConstraint("name", "label"),
+)
 tolerance_use = Table(
     "tolerance_use",
     metadata,

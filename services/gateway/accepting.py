@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 
 from services.directory import database, idempotency, journal
 from services.directory.journal import Accepted, Write
+from shared import metrics
 
 logger = logging.getLogger(__name__)
 
@@ -99,6 +100,7 @@ class Accepter(threading.Thread):
             for ticket in group:
                 ticket.shard = accepted.shards.get(ticket.write.id)
                 ticket.error = RepeatedError() if ticket.write.id in accepted.repeated else None
+            metrics.count(metrics.ACCEPTED, times=len(accepted.shards))
         for ticket in group:
             ticket.done.set()
 

@@ -1,25 +1,28 @@
 """Put the gateway together: one Flask application with everything it needs, and the order of a request."""
 
-import atexit
 import logging
 import re
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
 from flask import Blueprint, Flask, Response, g, request
-from redis import Redis
+from sqlalchemy import Engine
 from werkzeug.routing import BaseConverter
 
-from services.directory import database
+from services.directory import announcing, database
+from services.directory.announcing import Announcer
 from services.directory.catalogues import Catalogues
+from services.directory.counters import CounterWriter
 from services.directory.drain import Drainer
+from services.directory.keys import SharedKey
 from services.directory.presence import Presence
 from services.directory.tokens import Principal
-from services.gateway import async_results, discovery, docs, errors, health, me, responses, surface
+from services.gateway import async_results, discovery, docs, errors, exposition, health, me, responses, surface
 from services.gateway.accepting import Accepter
 from services.gateway.answering import Answers
 from services.gateway.async_results import AsyncResults
@@ -30,10 +33,10 @@ from services.gateway.delivering import Delivery
 from services.gateway.repeating import Repeats
 from services.gateway.resources import Resources
 from services.gateway.searching import Searching
-from services.gateway.waiting import Listener, Waiters
+from services.gateway.waiting import Listener, Rung, Waiters
 from services.gateway.writes import Writes
 from services.gateway.writing import Turns, Writer
-from shared import outcomes, queue
+from shared import metrics, queue
 from shared.outcomes import Reply
 from shared.scim.resource_types import Catalogue
 from shared.settings import Settings
@@ -45,10 +48,32 @@ OPEN = frozenset(prefix + path for prefix in PREFIXES for path in (async_results
 """What needs no token: the document tells of no tenant, and whoever verifies an event may be somebody else."""
 
 POOL_SIZE = 20
+STOP_SECONDS = 2.0
 PATIENCE = "1s"
 """A request waits no longer than this for another's lock at once; its deadline is looked at in between."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """What runs beside the requests of a process."""
+
+    parts: Sequence[Accepter | Listener | ToleranceCounter | CounterWriter | Answers | Presence]
+    engine: Engine
+
+    def start(self) -> None:
+        """Start all of it."""
+        for part in self.parts:
+            part.start()
+
+    def stop(self) -> None:
+        """Stop all of it after the last request, and wait until it has ended; nobody waits for anything then."""
+        for part in self.parts:
+            part.stop()
+        for part in self.parts:
+            part.join(STOP_SECONDS)
+        self.engine.dispose()
 
 
 def create(settings: Settings) -> Flask:
@@ -58,14 +83,15 @@ def create(settings: Settings) -> Flask:
     channel, waiters, catalogues = f"outcomes:{uuid4()}", Waiters(), Catalogues()
     presence = Presence(database.connect(settings.database_url, process="gateway", pool_size=1))
     answers = Answers(engine, presence.number)
-    listener, accepter = Listener(redis, channel, waiters), Accepter(engine, settings.shards, presence.number)
+    key = SharedKey(engine, announcing.SEAL)
+    listener, accepter = Listener(redis, channel, waiters, key), Accepter(engine, settings.shards, presence.number)
     writer = Writer(
         engine=engine,
         accepter=accepter,
         waiters=waiters,
         drainer=Drainer(
             engine=engine,
-            announce=partial(_announce, redis, waiters),
+            announce=partial(_announce, Announcer(redis=redis, key=key), waiters),
             max_starts=settings.max_starts,
             catalogues=catalogues,
         ),
@@ -97,19 +123,18 @@ def create(settings: Settings) -> Flask:
         scim = _scim(endpoints, prefix)
         app.register_blueprint(scim, url_prefix=prefix)
     app.register_blueprint(health.blueprint(engine, redis, listener))
+    app.register_blueprint(exposition.blueprint(engine, settings.metrics_token))
     app.register_blueprint(docs.at_root(PREFIXES[0] + docs.DOCUMENT))
-    listener.start()
-    accepter.start()
-    counter.start()
-    presence.start()
-    answers.start()
-    atexit.register(answers.stop)
+    parts = (accepter, listener, counter, CounterWriter(engine, metrics.BOOK), answers, presence)
+    running = Running(parts=parts, engine=engine)
+    running.start()
+    app.extensions["running"] = running
     return app
 
 
-def _announce(redis: Redis, waiters: Waiters, replies: Sequence[Reply]) -> None:
+def _announce(announcer: Announcer, waiters: Waiters, replies: Sequence[Reply]) -> None:
     """Tell the waiters of this process without a detour, and the other processes over their channels."""
-    outcomes.publish(redis, [r for r in replies if not waiters.tell(r.outcome.operation_id, r.outcome)])
+    announcer.announce([r for r in replies if not waiters.tell(r.outcome.operation_id, r.outcome, Rung.DRAIN)])
 
 
 def _flask(settings: Settings, authenticator: Authenticator, catalogue: Callable[[Principal], Catalogue]) -> Flask:

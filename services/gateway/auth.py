@@ -26,7 +26,7 @@ class Authenticator:
 
     def principal(self, request: Request) -> Principal:
         """Return who sends a request. Raises UnauthorizedError, whose text tells an admin what to look at."""
-        secret = _secret(request)
+        secret = bearer(request)
         key = hashlib.sha256(secret.encode()).digest()
         principal = self._known.get(key)
         if principal is not None:
@@ -49,7 +49,8 @@ def challenge(error: UnauthorizedError) -> str:
     return REALM if "missing" in error.detail else f'{REALM}, error="invalid_token"'
 
 
-def _secret(request: Request) -> str:
+def bearer(request: Request) -> str:
+    """Return the bearer token of a request (RFC 6750 section 2.1). Raises UnauthorizedError when there is none."""
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
     secret = secret.strip()
     if scheme.lower() != "bearer" or not secret:

@@ -1,5 +1,6 @@
 """The command that runs the gateway."""
 
+import math
 import os
 import sys
 
@@ -8,6 +9,8 @@ import click
 from services.directory import terminal
 
 CONNECTIONS = 1000
+LEAVING_SECONDS = 8
+"""Beyond the deadline of a request, an ending process gets this long."""
 
 
 @click.command()
@@ -15,9 +18,10 @@ def gateway() -> None:
     """Run the gateway: gunicorn with gevent, listening on MUSTER_GATEWAY_BIND."""
     loaded = terminal.load_settings(None)
     arguments = [
-        *("--worker-class", "gevent", "--worker-connections", str(CONNECTIONS)),
+        *("--worker-class", "services.gateway.serving.Worker", "--worker-connections", str(CONNECTIONS)),
         *("--workers", str(loaded.gateway_processes), "--bind", loaded.gateway_bind),
-        *("--graceful-timeout", "30", "--timeout", "60", "--keep-alive", "75"),
+        *("--graceful-timeout", str(math.ceil(loaded.deadline_seconds) + LEAVING_SECONDS)),
+        *("--timeout", "60", "--keep-alive", "75"),
         *("--limit-request-line", "8190", "--limit-request-field_size", "16380"),
         *("--logger-class", "services.gateway.serverlog.JSONLogger", "--log-level", "warning"),
         *("--no-control-socket", "services.gateway.wsgi:application"),

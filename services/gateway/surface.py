@@ -255,4 +255,10 @@ _BESIDE = (
         "/readyz", "getReadiness", "Whether the process can work", Answer(status=200, description="It can."),
         Answer(status=503, description="It cannot: the directory is out of reach."),
     ),
+    Route(
+        method="GET", path="/metrics", name="getMetrics", tag=HEALTH,
+        summary="What was counted, for Prometheus; it has a token of its own",
+        answers=(Answer(status=200, description="Counters.", media_type="text/plain"),),
+        refusals=(UnauthorizedError, NotFoundError, InternalError, UnavailableError), is_at_root=True,
+    ),
 )  # fmt: skip

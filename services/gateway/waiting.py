@@ -1,7 +1,8 @@
 """Wait for outcomes: one listener for the process hands each to the request that waits for it.
 
 A waiter is registered before its write is accepted, so no outcome can come too early. The messages are a fast path
-only; who waits too long looks into the journal, which has every outcome.
+only; who waits too long looks into the journal, which has every outcome. So a message that is not understood, or whose
+seal is not ours, is counted and dropped.
 """
 
 import logging
@@ -9,17 +10,43 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from uuid import UUID
 
 from redis import Redis, RedisError
+from sqlalchemy.exc import SQLAlchemyError
 
-from shared import outcomes
-from shared.outcomes import Outcome
+from services.directory.keys import SharedKey
+from shared import metrics, outcomes
+from shared.outcomes import MessageError, Outcome
 
 logger = logging.getLogger(__name__)
 
 PING_SECONDS = 5.0
+"""So long after the last message the connection is asked whether it lives."""
+
+PONG_SECONDS = 2.0
+"""It answers within this, or is given up: a server that froze or went away without a word never would."""
+
+TICK_SECONDS = 1.0
 RECONNECT_SECONDS = 0.2
+NO_KEY = "no key"
+BURST = 100
+"""After so many messages without a pause the requests of this process get a turn."""
+
+COMPLAINT_SECONDS = 10.0
+"""What is refused is logged at most this often; the counters have the rest."""
+
+
+class Rung(StrEnum):
+    """The rung of the ladder that a waiting request was answered from."""
+
+    MESSAGE = "message"
+    LOOK = "look"
+    DRAIN = "own drain"
+    CANCELLED = "cancelled"
+    LAST_WORD = "last word"
+    UNKNOWN = "unknown"
 
 
 class Waiter:
@@ -29,11 +56,13 @@ class Waiter:
         self._event = threading.Event()
         self.outcome: Outcome | None = None
         self.is_told = False
+        self.rung = Rung.MESSAGE
 
-    def tell(self, outcome: Outcome | None) -> None:
+    def tell(self, outcome: Outcome | None, rung: Rung) -> None:
         """Hand over the outcome; None says that it is in the journal, being too large for a message."""
-        self.outcome, self.is_told = outcome, True
-        self._event.set()
+        if not self.is_told:
+            self.outcome, self.rung, self.is_told = outcome, rung, True
+            self._event.set()
 
     def wait(self, seconds: float) -> bool:
         """Wait to be told; False when the time is over."""
@@ -58,11 +87,11 @@ class Waiters:
             if left:
                 self._waiting[operation_id] = left
 
-    def tell(self, operation_id: UUID, outcome: Outcome | None) -> bool:
+    def tell(self, operation_id: UUID, outcome: Outcome | None, rung: Rung) -> bool:
         """Hand an outcome over; False when nobody waits for it any more."""
         waiters = self._waiting.get(operation_id, ())
         for waiter in waiters:
-            waiter.tell(outcome)
+            waiter.tell(outcome, rung)
         return bool(waiters)
 
     def __len__(self) -> int:
@@ -72,10 +101,11 @@ class Waiters:
 class Listener(threading.Thread):
     """Listens on this process's channel, and connects again whenever the connection is lost."""
 
-    def __init__(self, redis: Redis, channel: str, waiters: Waiters) -> None:
+    def __init__(self, redis: Redis, channel: str, waiters: Waiters, key: SharedKey) -> None:
         super().__init__(name="outcome-listener", daemon=True)
-        self._redis, self._channel, self._waiters = redis, channel, waiters
+        self._redis, self._channel, self._waiters, self._key = redis, channel, waiters, key
         self._stopped = threading.Event()
+        self._complained = -COMPLAINT_SECONDS
         self.is_listening = threading.Event()
 
     def run(self) -> None:
@@ -84,6 +114,7 @@ class Listener(threading.Thread):
                 self._listen()
             except (RedisError, OSError, ValueError) as error:
                 logger.warning("outcome channel lost", extra={"error": type(error).__name__})
+                metrics.count(metrics.CHANNEL_LOST)
             self.is_listening.clear()
             self._stopped.wait(RECONNECT_SECONDS)
 
@@ -94,23 +125,40 @@ class Listener(threading.Thread):
     def _listen(self) -> None:
         with self._redis.pubsub() as channel:  # type: ignore[no-untyped-call]
             channel.subscribe(self._channel)
-            heard = time.monotonic()
+            heard, asked = time.monotonic(), time.monotonic()
+            messages = 0
             while not self._stopped.is_set():
-                message = channel.get_message(timeout=PING_SECONDS / 5)
+                message = channel.get_message(timeout=TICK_SECONDS)
+                now = time.monotonic()
                 if message is not None:
-                    heard = time.monotonic()
+                    heard, messages = now, messages + 1
                     self._receive(message)
-                elif time.monotonic() - heard > PING_SECONDS:
+                    if messages % BURST == 0:
+                        time.sleep(0)
+                elif heard <= asked < now - PONG_SECONDS:
+                    raise TimeoutError
+                elif heard > asked and now - heard > PING_SECONDS:
                     channel.ping()
-                    heard = time.monotonic()
+                    asked = now
 
     def _receive(self, message: dict[str, object]) -> None:
         if message["type"] == "subscribe":
             self.is_listening.set()
         if message["type"] != "message" or not isinstance(message["data"], bytes):
             return
-        decoded = outcomes.decode(message["data"])
-        if decoded is None:
-            logger.warning("outcome not understood")
-        elif not self._waiters.tell(*decoded):
-            logger.debug("outcome nobody waits for", extra={"operation_id": str(decoded[0])})
+        try:
+            operation_id, outcome = outcomes.decode(self._key.value(), message["data"])
+        except MessageError as error:
+            self._refuse(error.fault)
+        except SQLAlchemyError:
+            self._refuse(NO_KEY)
+        else:
+            if not self._waiters.tell(operation_id, outcome, Rung.MESSAGE):
+                metrics.count(metrics.LATE)
+                logger.debug("outcome nobody waits for", extra={"operation_id": str(operation_id)})
+
+    def _refuse(self, fault: str) -> None:
+        metrics.count(metrics.FORGED, fault)
+        if time.monotonic() - self._complained > COMPLAINT_SECONDS:
+            self._complained = time.monotonic()
+            logger.warning("outcome not understood", extra={"fault": fault})

@@ -22,8 +22,8 @@ from services.directory import backoff, database, journal
 from services.directory.drain import Drainer
 from services.directory.journal import Write
 from services.gateway.accepting import Accepter
-from services.gateway.waiting import Waiter, Waiters
-from shared import logs
+from services.gateway.waiting import Rung, Waiter, Waiters
+from shared import logs, metrics
 from shared.outcomes import Outcome
 from shared.scim.errors import NotFoundError, OutcomeUnknownError, UnavailableError
 
@@ -165,11 +165,14 @@ class Writer:
                 break
             found = self._look(operation_id)
             if found is not None:
+                metrics.count(metrics.ANSWERED, Rung.LOOK)
                 return found
             act(shard)
-        if waiter.outcome is None and waiter.is_told:
-            return self._look(operation_id)
-        return waiter.outcome
+        told_shortly = waiter.outcome is None and waiter.is_told
+        found = self._look(operation_id) if told_shortly else waiter.outcome
+        if found is not None:
+            metrics.count(metrics.ANSWERED, waiter.rung)
+        return found
 
     def _look(self, operation_id: UUID) -> Outcome | None:
         try:
@@ -186,10 +189,13 @@ class Writer:
                 if not prevent(connection):
                     found = journal.find_outcome(connection, operation_id)
                     assert found is not None, "what is settled has an outcome"
+                    metrics.count(metrics.ANSWERED, Rung.LAST_WORD)
                     return found
         except SQLAlchemyError as error:
+            metrics.count(metrics.ANSWERED, Rung.UNKNOWN)
             raise unknown() from error
         logger.warning("operation cancelled at the deadline")
+        metrics.count(metrics.ANSWERED, Rung.CANCELLED)
         raise unavailable()
 
 

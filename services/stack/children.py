@@ -6,6 +6,7 @@ outlives them (the main one).
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -39,6 +40,8 @@ class Program:
     user: str = ""
     input: Path = Path(os.devnull)
     stop_signal: signal.Signals = signal.SIGTERM
+    listener: socket.socket | None = None
+    """A listening socket of ours that it takes connections from."""
 
 
 class Child:
@@ -71,6 +74,10 @@ class Child:
             self._popen.wait()
             self._reader.join(timeout=2)
         return self._popen.returncode
+
+    def was_killed(self) -> bool:
+        """Whether an ended program was killed from outside, rather than ending by a fault of its own."""
+        return self.reap() == -signal.SIGKILL
 
     def ending(self) -> str:
         """Return how an ended program ended, with its last lines."""
@@ -129,7 +136,11 @@ def stop(children: Iterable[Child], seconds: float, sink: Sink) -> None:
 
 
 def _spawn(program: Program) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-I", "-S", LAUNCHER, str(os.getpid()), str(int(program.stop_signal)), program.user]
+    listener = () if program.listener is None else (program.listener.fileno(),)
+    command = [
+        *(sys.executable, "-I", "-S", LAUNCHER, str(os.getpid()), str(int(program.stop_signal)), program.user),
+        "".join(map(str, listener)),
+    ]
     with program.input.open("rb") as source:
         return subprocess.Popen(  # noqa: S603
             [*command, *program.argv],
@@ -139,6 +150,7 @@ def _spawn(program: Program) -> subprocess.Popen[bytes]:
             env=program.environment,
             cwd=program.folder,
             start_new_session=True,
+            pass_fds=listener,
         )
 
 

@@ -1,4 +1,4 @@
-"""The commands `muster up` and `muster down`."""
+"""The commands `muster up`, `muster restart` and `muster down`."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from services.stack import leftovers, supervisor
+from services.stack import control, leftovers, supervisor
 from services.stack.console import Console
 from services.stack.errors import StackError
 from services.stack.supervisor import Stack, StopRequestedError
@@ -65,6 +65,19 @@ def down(data: Path | None) -> None:
     place = data or settings.data_folder(os.environ)
     with clear_errors():
         click.echo("stopped" if leftovers.stop_stack(place) else f"no stack runs in {place}")
+
+
+@click.command()
+@data_option
+@click.argument("part")
+def restart(data: Path | None, part: str) -> None:
+    """Restart a part of the stack that runs in the data folder: gateway, worker, ..., or all that are no servers.
+
+    A fresh gateway or worker is ready before the old one leaves, so no client notices.
+    """
+    with clear_errors():
+        control.ask(data or settings.data_folder(os.environ), part)
+        click.echo("restarted")
 
 
 def stop_request() -> Callable[[], bool]:

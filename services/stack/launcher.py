@@ -2,7 +2,8 @@
 
 It runs as a script in a bare interpreter between fork and program: there it may call the kernel as it likes, while a
 `preexec_fn` would run Python in a forked copy of a process with threads. Arguments: the parent's process id, the signal
-to get when the parent dies, the user ("" for no change), the program and its arguments.
+to get when the parent dies, the user ("" for no change), an inherited listening socket ("" for none), the program and
+its arguments. The socket is handed over as systemd would do it.
 """
 
 import ctypes
@@ -15,15 +16,29 @@ PR_SET_PDEATHSIG = 1
 CANNOT_RUN = 126
 
 
-def main(parent: int, death_signal: int, user: str, program: list[str]) -> None:
+FIRST_SOCKET = 3
+"""Where a program looks for the sockets that it was handed: sd_listen_fds(3)."""
+
+
+def main(parent: int, death_signal: int, user: str, listener: str, program: list[str]) -> None:
     """Become `program`; never returns."""
     try:
+        _hand_over(listener)
         _take_identity(user)
         _die_with(parent, death_signal)
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         os.execv(program[0], program)  # noqa: S606
     except OSError as error:
         sys.exit(f"cannot run {program[0]}: {error.strerror}")
+
+
+def _hand_over(listener: str) -> None:
+    if not listener:
+        return
+    if int(listener) != FIRST_SOCKET:
+        os.dup2(int(listener), FIRST_SOCKET)
+        os.close(int(listener))
+    os.environ |= {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())}
 
 
 def _take_identity(user: str) -> None:
@@ -45,4 +60,4 @@ def _die_with(parent: int, death_signal: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4:])
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4], sys.argv[5:])

@@ -25,6 +25,12 @@ COMMANDS = {
 # In the order in which they start and stop: the database starts last, since it may have to be made, and stops last.
 SERVERS: Mapping[str, Launch] = {valkey.NAME: valkey.launch, postgres.NAME: postgres.launch}
 
+LISTENING = "gateway"
+"""What takes connections from a socket that the stack holds: they wait in its queue while there is no process."""
+
+TELLING = frozenset({"gateway", "worker"})
+"""What tells when it is ready, and may run beside a fresh process of its kind."""
+
 
 def muster(name: str) -> Argv:
     """Return how to run one of our own commands: from its module, for the whole `muster` would load every service."""

@@ -8,6 +8,8 @@ from contextlib import ExitStack
 
 from services.stack.errors import StackError
 
+BACKLOG = 2048
+
 
 def choose(binds: Mapping[str, str]) -> dict[str, str]:
     """Return an address to listen on, as host:port, for each wanted one; port 0 becomes a free port.
@@ -16,6 +18,16 @@ def choose(binds: Mapping[str, str]) -> dict[str, str]:
     """
     with ExitStack() as held:
         return {option: _reserve(bind, option, held) for option, bind in binds.items()}
+
+
+def listen(bind: str) -> socket.socket:
+    """Return a socket that listens on an address; connections wait in its queue until somebody takes them."""
+    host, port = split(bind)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except (OSError, OverflowError) as error:
+        raise StackError(_reason(bind, error)) from None
 
 
 def split(bind: str) -> tuple[str, int]:

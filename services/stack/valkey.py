@@ -17,6 +17,8 @@ OPTIONS = {
     "--appendonly": "no",
     "--maxmemory": "256mb",
     "--maxmemory-policy": "noeviction",
+    # No message of ours is larger than 64 KB, and whoever reads one holds it in memory.
+    "--proto-max-bulk-len": "1mb",
     "--loglevel": "warning",
 }
 

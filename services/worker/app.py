@@ -4,13 +4,23 @@ import logging
 import os
 from typing import Any
 
-from celery.signals import heartbeat_sent, setup_logging, worker_process_init, worker_ready
+from celery.signals import (
+    heartbeat_sent,
+    setup_logging,
+    worker_process_init,
+    worker_process_shutdown,
+    worker_ready,
+    worker_shutdown,
+)
 
-from services.directory import database
+from services.directory import announcing, database
+from services.directory.announcing import Announcer
+from services.directory.counters import CounterWriter
 from services.directory.drain import Drainer
-from services.worker import hanging
+from services.directory.keys import SharedKey
+from services.worker import distrust, hanging
 from services.worker.tasks import Tasks
-from shared import logs, outcomes, queue, settings
+from shared import logs, metrics, queue, readiness, settings
 
 logger = logging.getLogger(__name__)
 
@@ -18,19 +28,19 @@ PROCESS = "MUSTER_PROCESS"
 
 _settings = settings.load_complete(os.environ)
 logs.configure(_settings.log_level, os.environ.get(PROCESS, "worker"))
+distrust.install()
 app = queue.create(_settings)
 _redis = queue.redis_client(_settings)
 _engine = database.connect(_settings.database_url, process="worker", pool_size=4)
+_announcer = Announcer(redis=_redis, key=SharedKey(_engine, announcing.SEAL))
+_counters: list[CounterWriter] = []
 
 Tasks(
     settings=_settings,
     engine=_engine,
     redis=_redis,
     drainer=Drainer(
-        engine=_engine,
-        announce=lambda replies: outcomes.publish(_redis, replies),
-        max_starts=_settings.max_starts,
-        watch=hanging.watched,
+        engine=_engine, announce=_announcer.announce, max_starts=_settings.max_starts, watch=hanging.watched
     ),
     celery=app,
 ).register()
@@ -42,6 +52,12 @@ def _log(**_: Any) -> None:
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]
+def _tell_ready(**_: Any) -> None:
+    _count()
+    readiness.tell(os.environ)
+
+
+@worker_ready.connect  # type: ignore[untyped-decorator]
 @heartbeat_sent.connect  # type: ignore[untyped-decorator]
 def _tell_alive(**_: Any) -> None:
     queue.tell_alive(_redis)
@@ -49,6 +65,21 @@ def _tell_alive(**_: Any) -> None:
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]
 def _after_fork(**_: Any) -> None:
-    """Leave the parent's connections to the parent."""
+    """Leave the parent's connections and counts to the parent."""
     _engine.dispose(close=False)
     _redis.connection_pool.reset()
+    metrics.BOOK.forget()
+    _count()
+
+
+@worker_process_shutdown.connect  # type: ignore[untyped-decorator]
+@worker_shutdown.connect  # type: ignore[untyped-decorator]
+def _end(**_: Any) -> None:
+    for writer in _counters:
+        writer.stop()
+
+
+def _count() -> None:
+    """Write down what this process counts, from now on: the parent of the pool and each of its children have a book."""
+    _counters[:] = [CounterWriter(_engine, metrics.BOOK)]
+    _counters[0].start()

@@ -14,10 +14,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from services.directory import backoff, database, idempotency, journal, partitions, unanswered
 from services.directory.drain import Drainer
-from shared import logs, queue
+from shared import logs, metrics, queue
 from shared.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+LARGEST_SHARD = 2**31 - 1
+"""A shard is an integer in the database; there need not be any work in it."""
 
 LOST_SECONDS = 1.0
 """Work that waits longer than this without being held was not woken, or its wake was lost."""
@@ -37,13 +40,14 @@ class Tasks:
         """Make the tasks known to Celery under the names that `shared.queue` gives them."""
 
         # Celery makes methods of what it is given, so it is given plain functions.
-        def drain(shard: object = None) -> None:
+        # A newer version of this code may say more, which this one need not know.
+        def drain(shard: object = None, *_: object, **__: object) -> None:
             self.drain(shard)
 
-        def sweep() -> None:
+        def sweep(*_: object, **__: object) -> None:
             self.sweep()
 
-        def maintain() -> None:
+        def maintain(*_: object, **__: object) -> None:
             self.maintain()
 
         for name, task in ((queue.DRAIN, drain), (queue.SWEEP, sweep), (queue.MAINTAIN, maintain)):
@@ -51,8 +55,9 @@ class Tasks:
 
     def drain(self, shard: object) -> None:
         """Apply what is due in a shard. The flag is cleared first: a write that comes later rings again."""
-        if not isinstance(shard, int) or isinstance(shard, bool):
+        if not isinstance(shard, int) or isinstance(shard, bool) or not 0 <= shard <= LARGEST_SHARD:
             logger.warning("wake not understood")
+            metrics.count(metrics.WAKE_UNKNOWN)
             return
         with logs.bind(shard=str(shard)):
             queue.clear(self.redis, shard)
@@ -63,21 +68,29 @@ class Tasks:
 
     def sweep(self) -> None:
         """Wake every shard that has work which is due and waits."""
-        with database.transaction(self.engine) as connection:
-            shards = journal.waiting_shards(connection, LOST_SECONDS)
+        try:
+            with database.transaction(self.engine) as connection:
+                shards = journal.waiting_shards(connection, LOST_SECONDS)
+        except SQLAlchemyError as error:
+            logger.warning("sweep failed", extra={"fault": backoff.classify(error).name})
+            return
         for shard in shards:
             queue.wake(self.celery, self.redis, shard)
         if shards:
+            metrics.count(metrics.SWEPT, times=len(shards))
             logger.info("swept", extra={"shards": len(shards)})
 
     def maintain(self) -> None:
         """Make the partitions of the coming weeks, and drop what is too old."""
-        with database.transaction(self.engine) as connection:
-            partitions.maintain(
-                connection,
-                datetime.now(UTC),
-                journal_days=self.settings.journal_days,
-                history_days=self.settings.history_days,
-            )
-            unanswered.drop_old(connection)
-            idempotency.drop_old(connection)
+        try:
+            with database.transaction(self.engine) as connection:
+                partitions.maintain(
+                    connection,
+                    datetime.now(UTC),
+                    journal_days=self.settings.journal_days,
+                    history_days=self.settings.history_days,
+                )
+                unanswered.drop_old(connection)
+                idempotency.drop_old(connection)
+        except SQLAlchemyError as error:
+            logger.warning("maintenance failed", extra={"fault": backoff.classify(error).name})

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
@@ -23,17 +23,19 @@ ANY_PORTS = {"MUSTER_GATEWAY_BIND": "127.0.0.1:0", "MUSTER_FLOWER_BIND": "127.0.
 ENVIRON = {**ELSEWHERE, **ANY_PORTS}
 
 GATEWAY = """
-import http.server, os
+import http.server, os, socket
 class Ready(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200 if self.path == "/readyz" else 404)
         self.end_headers()
-host, port = os.environ["MUSTER_GATEWAY_BIND"].split(":")
-http.server.HTTPServer((host, int(port)), Ready).serve_forever()
+server = http.server.HTTPServer(("", 0), Ready, bind_and_activate=False)
+server.socket = socket.socket(fileno=3)
+server.serve_forever()
 """
 STEADY = "import time\nprint('at work', flush=True)\nwhile True: time.sleep(1)"
 STUBBORN = f"import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n{STEADY}"
 CRASHING = "import sys, pathlib, time\nwhile not pathlib.Path({!r}).exists(): time.sleep(0.02)\nsys.exit('no way on')"
+TELLING = "import os, pathlib\npathlib.Path(os.environ['MUSTER_READY_FILE']).touch()\n"
 
 
 @dataclass
@@ -89,23 +91,88 @@ def test_without_them_the_servers_run_in_the_data_folder(tmp_path: Path) -> None
     assert not any(psutil.pid_exists(pid) for pid in pids.values())
 
 
-def test_the_end_of_any_program_ends_the_stack_with_its_last_lines(tmp_path: Path) -> None:
+def test_a_program_that_ends_each_time_ends_the_stack_with_its_last_lines(tmp_path: Path) -> None:
     crash, pids = tmp_path / "crash", list[int]()
 
     def provoke() -> None:
         pids.extend(_pids(tmp_path).values())
         crash.touch()
 
-    with pytest.raises(StackError, match=r"(?s)worker ended with status 1; its last lines:.*no way on"):
+    with pytest.raises(StackError, match=r"(?s)worker was started 5 times.*ended with status 1; its last.*no way on"):
         _run_to_the_end(tmp_path, ENVIRON, _programs(worker=CRASHING.format(str(crash))), provoke)
 
     assert pids
     assert not any(psutil.pid_exists(pid) for pid in pids)
 
 
-def test_the_end_of_a_server_ends_the_stack(tmp_path: Path) -> None:
-    with pytest.raises(StackError, match="valkey was killed by SIGKILL"):
-        _run_to_the_end(tmp_path, ANY_PORTS, _programs(), lambda: psutil.Process(_pids(tmp_path)["valkey"]).kill())
+def test_a_program_that_ends_before_everything_is_ready_ends_the_stack(tmp_path: Path) -> None:
+    programs = _programs(worker="raise SystemExit('no way on')")
+    programs = replace(programs, then={"worker": programs.then["worker"], "gateway": _python(STEADY)})
+
+    with (
+        pytest.raises(StackError, match=r"(?s)worker ended with status 1.*no way on"),
+        supervisor.running(tmp_path, environ=ENVIRON, programs=programs),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("name", ["worker", "gateway", "valkey"])
+def test_what_is_killed_is_started_again(tmp_path: Path, name: str) -> None:
+    with supervisor.running(tmp_path, environ=ANY_PORTS, programs=_programs(worker=STEADY)) as stack:
+        killed = _pids(tmp_path)[name]
+        psutil.Process(killed).kill()
+
+        def is_back() -> bool:
+            stack.tend()
+            return _pids(tmp_path)[name] != killed
+
+        assert children.until(is_back, 60)
+        assert stack.child(name).pid == _pids(tmp_path)[name]
+        assert not stack.child(name).has_exited()
+
+
+def test_a_fresh_process_is_ready_before_the_old_one_is_asked_to_leave(tmp_path: Path) -> None:
+    """A fresh one takes the mark of readiness away from the old one, and sets it anew."""
+    lines = Lines()
+    leaving = (
+        "import os, pathlib, signal, sys\n"
+        "mark = pathlib.Path(os.environ['MUSTER_READY_FILE'])\n"
+        "def leave(*_):\n    print('somebody is ready:', mark.exists(), flush=True)\n    sys.exit()\n"
+        "signal.signal(signal.SIGTERM, leave)\n"
+    )
+
+    programs = _programs(worker=leaving + TELLING + STEADY)
+    with supervisor.running(tmp_path, environ=ENVIRON, programs=programs, sink=lines) as stack:
+        assert children.until((tmp_path / "worker.ready").exists, 60)
+        stack.restart("worker")
+
+    said = [text for name, text in lines.heard if name == "worker" and text.startswith("somebody")]
+    assert said == ["somebody is ready: True"] * 2
+
+
+def test_a_part_that_does_not_get_ready_leaves_the_old_one_in_place(tmp_path: Path) -> None:
+    once = tmp_path / "once"
+    failing = (
+        f"import pathlib, sys\nonce = pathlib.Path({str(once)!r})\nif once.exists(): sys.exit('no')\nonce.touch()\n"
+    )
+
+    with supervisor.running(tmp_path, environ=ENVIRON, programs=_programs(worker=failing + STEADY)) as stack:
+        assert children.until(once.exists, 60)
+        before = stack.child("worker").pid
+
+        with pytest.raises(StackError, match="worker ended with status 1"):
+            stack.restart("worker")
+
+        assert stack.child("worker").pid == before
+        assert not stack.child("worker").has_exited()
+
+
+def test_what_is_no_part_is_not_restarted(tmp_path: Path) -> None:
+    with (
+        supervisor.running(tmp_path, environ=ENVIRON, programs=_programs()) as stack,
+        pytest.raises(StackError, match="there is no nobody here: choose from gateway, all"),
+    ):
+        stack.restart("nobody")
 
 
 def test_a_failed_migration_starts_nothing_else(tmp_path: Path) -> None:

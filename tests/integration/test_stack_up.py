@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -12,6 +13,7 @@ import psycopg
 import pytest
 
 from services.stack import children, state
+from services.stack.errors import StackError
 from shared import settings
 
 Start = Callable[[Path], subprocess.Popen[str]]
@@ -103,15 +105,47 @@ def test_the_data_survives_a_kill_and_nothing_outlives_it(tmp_path: Path, up: St
         assert connection.execute("SELECT value FROM kept").fetchone() == (7,)
 
 
-def test_a_crash_ends_it_with_status_1(tmp_path: Path, up: Start) -> None:
-    running = up(tmp_path / "data")
+def test_what_is_killed_comes_back_and_a_part_is_restarted_by_command(tmp_path: Path, up: Start) -> None:
+    data = tmp_path / "data"
+    running = up(data)
     _lines_until_ready(running)
+    before = _pids(data)
 
-    os.kill(_pids(tmp_path / "data")["worker"], signal.SIGKILL)
+    os.kill(before["flower"], signal.SIGKILL)
+    assert children.until(lambda: _pids(data)["flower"] != before["flower"], 60)
+    restart = _muster("restart", "worker", "--data", str(data))
+    said, _ = restart.communicate()
+    refused = _muster("restart", "nobody", "--data", str(data))
+
+    assert (said, restart.returncode) == ("restarted\n", 0)
+    assert _pids(data)["worker"] != before["worker"]
+    assert refused.communicate()[0].startswith("muster: there is no nobody here: choose from valkey, postgres, gateway")
+    assert running.poll() is None
+
+
+def test_a_restart_says_when_nothing_runs(tmp_path: Path) -> None:
+    restart = _muster("restart", "all", "--data", str(tmp_path / "data"))
+
+    assert restart.communicate()[0] == f"muster: no stack that is ready runs in {tmp_path / 'data'}\n"
+    assert restart.returncode == 1
+
+
+def test_a_part_that_ends_each_time_ends_it_with_status_1(tmp_path: Path, up: Start) -> None:
+    data = tmp_path / "data"
+    running = up(data)
+    _lines_until_ready(running)
+    _pids(data)
+
+    for _ in range(1000):
+        with suppress(ProcessLookupError, StackError):
+            os.kill(_state(data).children["beat"].pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            running.wait(0.2)
+            break
     text, _ = running.communicate()
 
     assert running.returncode == 1
-    assert "\nmuster: worker was killed by SIGKILL" in text
+    assert "\nmuster: beat was started " in text
 
 
 def _muster(*arguments: str) -> subprocess.Popen[str]:
@@ -144,5 +178,6 @@ def _marks(data: Path) -> list[state.Mark]:
 
 def _state(data: Path) -> state.State:
     found = state.read(data)
-    assert found is not None
+    if found is None:
+        raise StackError("it is gone")
     return found
