@@ -11,8 +11,9 @@ from itertools import pairwise
 
 from tests.faults import model
 from tests.faults.model import Model
-from tests.faults.records import Attempt, Do, Journaled, Resource, Run, Usage, Verdict, Violation
+from tests.faults.records import Attempt, Do, Journaled, Resource, Run, Usage, Verdict, Violation, Window
 
+OURS = frozenset({"gateway", "worker", "beat"})
 SLACK_FILES = 24
 SLACK_CONNECTIONS = 20
 SLACK_MEGABYTES = 60.0
@@ -82,10 +83,16 @@ def _acknowledged_is_settled(known: Known) -> Iterator[Violation]:
 def _refusals_are_earned(known: Known) -> Iterator[Violation]:
     """I1, too: nothing is refused but the repetition of what had been applied, for what is asked is always sound."""
     for attempt in known.run.attempts:
-        if attempt.verdict is Verdict.ERROR:
+        if attempt.verdict is Verdict.ERROR and not _is_given_up(known, attempt):
             yield _broken("I1", attempt, f"answered with {attempt.status}: {attempt.error}")
         if attempt.verdict is Verdict.REFUSED and not _is_repetition(known, attempt):
             yield _broken("I1", attempt, f"refused with {attempt.status}: {attempt.error}")
+
+
+def _is_given_up(known: Known, attempt: Attempt) -> bool:
+    """Whether a 500 says that an operation is dead, while there is a reason for it."""
+    is_dead = any(operation.state == "dead" for operation in known.operations.get(attempt.request_id, ()))
+    return is_dead and any(Verdict.ERROR in window.allows for window in _around(known, attempt))
 
 
 def _is_repetition(known: Known, attempt: Attempt) -> bool:
@@ -230,16 +237,16 @@ def _growth(before: Usage, after: Usage) -> Iterator[Violation]:
 def _nobody_dies(known: Known) -> Iterator[Violation]:
     """A process of ours ends only when it is told to, whatever is sent to it."""
     for death in known.run.deaths:
-        yield Violation(invariant="crash", text=death.ending, at=death.at)
+        if death.role in OURS:
+            yield Violation(invariant="crash", text=death.ending, at=death.at)
 
 
 def _promised_answers(known: Known) -> Iterator[Violation]:
     """While a fault lasts a client sees nothing but what the fault's record allows, and 2xx at all other times."""
-    windows = sorted(known.run.windows, key=lambda window: window.start)
     for attempt in known.run.attempts:
         if attempt.verdict in {Verdict.OK, Verdict.REFUSED, Verdict.ERROR}:
             continue
-        around = [window for window in windows if window.start <= attempt.end and attempt.start <= window.end]
+        around = _around(known, attempt)
         if not any(attempt.verdict in window.allows for window in around):
             names = ", ".join(sorted({window.fault for window in around})) or "no fault at all"
             reason = attempt.status or attempt.error
@@ -261,6 +268,11 @@ CHECKS: tuple[Check, ...] = (
     _nobody_dies,
     _promised_answers,
 )
+
+
+def _around(known: Known, attempt: Attempt) -> list[Window]:
+    """Return the faults that an attempt lived through."""
+    return [window for window in known.run.windows if window.start <= attempt.end and attempt.start <= window.end]
 
 
 def _settled_of(known: Known, attempt: Attempt) -> list[Journaled]:

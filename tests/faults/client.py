@@ -89,7 +89,7 @@ class Client:
             self._record(record)
             if record.verdict is Verdict.REFUSED and request.do is Do.CREATE and attempt > 1:
                 self._find(request)
-            if record.verdict in {Verdict.OK, Verdict.REFUSED}:
+            if record.verdict in {Verdict.OK, Verdict.REFUSED, Verdict.ERROR}:
                 return
             if stopped.is_set() and given_up is None:
                 given_up = self._clock.now() + patience

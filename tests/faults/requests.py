@@ -15,6 +15,9 @@ POOL = tuple(f"member-{number}" for number in range(40))
 GROUPS = tuple(f"group-{number}" for number in range(4))
 HOT = "hot"
 """The user whom every client changes."""
+VICTIM = "victim"
+"""The user whom poisonous operations change."""
+POISON = "poison"
 LEAST_OWN, MOST_OWN = 3, 25
 
 
@@ -39,9 +42,9 @@ CHOICES = (
 
 def first() -> Iterator[Request]:
     """Yield the requests that make what all clients of a tenant share."""
-    for number, slot in enumerate((*POOL, HOT)):
+    for number, slot in enumerate((*POOL, HOT, VICTIM)):
         yield Request(number=number, do=Do.CREATE, resource_type=USER, slot=slot)
-    for number, slot in enumerate(GROUPS, start=len(POOL) + 1):
+    for number, slot in enumerate(GROUPS, start=len(POOL) + 2):
         yield Request(number=number, do=Do.CREATE, resource_type=GROUP, slot=slot)
 
 
@@ -85,6 +88,15 @@ def of_one_group(seed: int, client: int) -> Iterator[Request]:
         do = chance.choice((Do.ADD, Do.REMOVE))
         members = tuple(chance.sample(POOL, chance.randint(1, 3)))
         yield Request(number=number, do=do, resource_type=GROUP, slot=GROUPS[0], values=members)
+
+
+def of_poison(_: int, client: int) -> Iterator[Request]:
+    """Yield changes of one user, of which every other one cannot succeed: the lane must go on."""
+    number = 0
+    while True:
+        number += 1
+        title = f"{POISON if number % 2 else 'sound'}-{client}-{number}"
+        yield Request(number=number, do=Do.SET, resource_type=USER, slot=VICTIM, values=(title,))
 
 
 def _choose(chance: random.Random, own: int) -> Choice:

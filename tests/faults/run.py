@@ -8,7 +8,7 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,13 +16,15 @@ import click
 from sqlalchemy import Engine
 
 from services.directory import database, tenants, tokens
+from shared import queue
 from shared import settings as settings_module
-from tests.faults import checker, final, monitor, nemesis, records, report, requests
+from tests.faults import checker, final, machine, monitor, nemesis, records, report, requests
 from tests.faults.client import Tenant
+from tests.faults.field import Field
 from tests.faults.monitor import Monitor
-from tests.faults.nemesis import Field
+from tests.faults.nemesis import Need
 from tests.faults.records import Limits, Run, Violation, Window
-from tests.faults.site import Site
+from tests.faults.site import DISK, Site
 from tests.faults.workload import Workload
 
 MIX = "mix"
@@ -32,6 +34,7 @@ QUIET_SECONDS = 2.0
 DEADLINE_SECONDS = 10.0
 SWEEP_SECONDS = 2.0
 SHOWN_VIOLATIONS = 20
+CLOCKED = ("postgres", "gateway", "worker", "beat")
 
 Say = Callable[[str], None]
 
@@ -101,16 +104,19 @@ def perform(options: Options, say: Say) -> Result:
 
 @contextmanager
 def _site(options: Options) -> Iterator[tuple[Site, Engine]]:
-    environ = {name: value for name, value in os.environ.items() if name.startswith("MUSTER_")}
+    environ = {name: value for name, value in os.environ.items() if name.startswith(settings_module.PREFIX)}
     defaults = {"MUSTER_DEADLINE_SECONDS": str(DEADLINE_SECONDS), "MUSTER_SWEEP_SECONDS": str(SWEEP_SECONDS)}
-    site = Site(options.folder, settings_module.load({**defaults, **environ}, options.folder))
-    try:
+    needs = {nemesis.FAULTS[name].needs for name in options.faults}
+    with ExitStack() as stack:
+        clocks = stack.enter_context(machine.clocks(CLOCKED)) if Need.CLOCKS in needs else None
+        has_disk = Need.DISK in needs and stack.enter_context(machine.small_disk(options.folder / DISK))
+        settings = settings_module.load({**defaults, **environ}, options.folder)
+        site = Site(options.folder, settings, clocks, has_small_disk=has_disk)
+        stack.callback(site.stop)
         site.start()
         engine = database.connect(site.direct.database_url, process="faultkit")
         yield site, engine
         engine.dispose()
-    finally:
-        site.stop()
 
 
 def _tenant(engine: Engine, name: str) -> Tenant:
@@ -127,7 +133,15 @@ def _record(options: Options, site: Site, engine: Engine, workload: Workload, wa
     before = monitor.usage(site, engine)
     watching.all_is_well()
     workload.start()
-    windows = _strike(options, Field(site=site, workload=workload, chance=random.Random(options.seed)), watching, say)
+    field = Field(
+        site=site,
+        workload=workload,
+        engine=engine,
+        redis=queue.redis_client(site.direct),
+        celery=queue.create(site.direct),
+        chance=random.Random(options.seed),
+    )
+    windows = _strike(options, field, watching, say)
     workload.stop()
     site.wait(site.settings.sweep_seconds + monitor.SLACK_SECONDS)
     site.wait(QUIET_SECONDS)
@@ -153,9 +167,12 @@ def _record(options: Options, site: Site, engine: Engine, workload: Workload, wa
 
 def _strike(options: Options, field: Field, watching: Monitor, say: Say) -> list[Window]:
     """Let one fault after another strike, until the time is over."""
+    names, missing = nemesis.possible(field.site, options.faults)
+    for sentence in missing:
+        say(sentence)
     windows: list[Window] = []
     end = field.site.clock.now() + options.seconds
-    for fault in nemesis.deck(options.seed, list(options.faults)):
+    for fault in nemesis.deck(options.seed, names):
         field.site.wait(CALM_SECONDS)
         if field.site.clock.now() + fault.seconds > end and windows:
             break

@@ -7,26 +7,33 @@ restart policy would. Everything is started by one thread, for a child ends with
 import http.client
 import os
 import signal
+import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import orjson
 import psutil
 
-from services.stack import children, plan, ports, postgres, valkey
+from services.stack import children, plan, ports, postgres, sockets, valkey
 from services.stack.children import Child, Program
 from services.stack.servers import Server
 from shared import settings as settings_module
 from shared.settings import Settings
+from tests.faults import proxy
 from tests.faults.client import Clock
+from tests.faults.machine import Clocks
 from tests.faults.records import Death
+from tests.faults.toxics import Toxic
 
 ROOT = Path(__file__).parents[2]
-SERVERS = ("valkey", "postgres")
+SERVERS = (valkey.NAME, postgres.NAME)
+PROXY = "proxy"
+DISK = "disk"
 OURS = ("gateway", "worker", "beat")
+PROXIED = ("gateway", "worker")
 READY_SECONDS = 60.0
 RESTART_SECONDS = 0.5
 STOP_SECONDS = 20.0
@@ -35,21 +42,24 @@ STOP_SECONDS = 20.0
 class Site:
     """All processes of a run by their role, and which of them should be running."""
 
-    def __init__(self, folder: Path, settings: Settings) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, settings: Settings, clocks: Clocks | None, *, has_small_disk: bool) -> None:
+        self.folder, self.disk = folder, folder / DISK
+        self.disk.mkdir(exist_ok=True)
+        self.clocks, self.has_small_disk = clocks, has_small_disk
         self.clock = Clock()
         self.deaths: list[Death] = []
         self.extra: Mapping[str, str] = {}
         """Added to the environment of what is started from now on."""
         self.direct = replace(
             settings,
-            database_url=postgres.url(folder / postgres.NAME),
-            broker_url=valkey.url(folder / valkey.NAME),
+            database_url=postgres.url(self._place(postgres.NAME)),
+            broker_url=valkey.url(self._place(valkey.NAME)),
             gateway_bind=_free("--gateway-port"),
             flower_bind=_free("--flower-port"),
         )
         """The settings of whoever goes to the servers without a detour."""
-        self.settings = self.direct
+        self.settings = replace(self.direct, public_url=f"http://{self.direct.gateway_bind}")
+        self._proxies = {f"{server}.{role}": _free_port() for server in SERVERS for role in PROXIED}
         self._children: dict[str, Child] = {}
         self._servers: dict[str, Server] = {}
         self._wanted: set[str] = set()
@@ -61,6 +71,8 @@ class Site:
             self.up(role)
         self.until(self.servers_are_ready, "servers")
         children.run(self._program("migrate"), self._sink)
+        self.up(PROXY)
+        self.until(self._control.exists, "proxy")
         for role in OURS:
             self.up(role)
         self.until(self.is_well, "start")
@@ -122,11 +134,23 @@ class Site:
         """Whether a role's first process is there."""
         return role in self._children and not self._children[role].has_exited()
 
+    def poison(self, prefix: str, toxics: Iterable[Toxic]) -> None:
+        """Give toxics to all proxies whose name begins so, and take away those that they have."""
+        wanted = tuple(toxics)
+        for name in self._proxies:
+            if name.startswith(prefix):
+                proxy.command(self._control, name, wanted)
+
+    def shift_clock(self, role: str, seconds: int) -> None:
+        """Let a role's clock be wrong by so many seconds."""
+        assert self.clocks is not None, "a fault of clocks is left out where there are none"
+        self.clocks.shift(role, seconds)
+
     def tend(self) -> None:
         """Start again what should be running and is not; that it had to be is written down."""
         for role in sorted(self._wanted):
             if not self.is_running(role):
-                ending = self._children[role].ending()
+                ending = self._children[role].ending().partition(";")[0]
                 self.deaths.append(Death(role=role, at=self.clock.now(), ending=ending))
                 time.sleep(RESTART_SECONDS)
                 self.up(role)
@@ -174,8 +198,12 @@ class Site:
 
     def _launch(self, role: str) -> Child:
         if role in plan.SERVERS:
-            self._servers[role] = plan.SERVERS[role](self.folder / role, self._sink)
+            with _environment(self._clock_of(role)):
+                self._servers[role] = plan.SERVERS[role](self._place(role), self._sink)
             return self._servers[role].child
+        if role == PROXY:
+            self._control.unlink(missing_ok=True)
+            return Child(Program(name=PROXY, argv=self._proxy_command(), folder=ROOT), self._sink)
         return Child(self._program(role), self._sink)
 
     def _program(self, role: str) -> Program:
@@ -183,20 +211,60 @@ class Site:
             "MUSTER_DATA": str(self.folder / role),
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
-            "PYTHONWARNINGS": "default",
         }
-        environ = {**os.environ, **settings_module.environment(self.settings), **own, **self.extra}
+        settings = settings_module.environment(self._settings_of(role))
+        environ = {**os.environ, **settings, **own, **self._clock_of(role), **self.extra}
         return Program(name=role, argv=plan.muster(role.rstrip("0123456789")), environment=environ)
+
+    def _settings_of(self, role: str) -> Settings:
+        """Return the settings of a role: it goes to its servers through proxies of its own."""
+        proxied = role if role in PROXIED else "worker"
+        if role == "migrate":
+            return self.direct
+        return replace(
+            self.settings,
+            database_url=f"postgresql://{postgres.ROLE}@127.0.0.1:{self._proxies[f'postgres.{proxied}']}/{postgres.ROLE}",
+            broker_url=f"redis://127.0.0.1:{self._proxies[f'valkey.{proxied}']}/0",
+        )
+
+    def _proxy_command(self) -> tuple[str, ...]:
+        upstreams = {
+            postgres.NAME: sockets.reachable(self._place(postgres.NAME).resolve(), postgres.SOCKET) / postgres.SOCKET,
+            valkey.NAME: sockets.reachable(self._place(valkey.NAME).resolve(), valkey.SOCKET) / valkey.SOCKET,
+        }
+        places = [f"{name}={port}={upstreams[name.partition('.')[0]]}" for name, port in self._proxies.items()]
+        return (sys.executable, "-m", "tests.faults.proxy", str(self._control), *places)
+
+    @property
+    def _control(self) -> Path:
+        return sockets.reachable(self.folder.resolve(), "proxy.sock") / "proxy.sock"
+
+    def _place(self, server: str) -> Path:
+        return (self.disk if server == postgres.NAME else self.folder) / server
+
+    def _clock_of(self, role: str) -> Mapping[str, str]:
+        return self.clocks.environment(role) if self.clocks is not None else {}
 
     def _sink(self, name: str, line: str) -> None:
         with suppress(ValueError):
             self._log.write(f"{self.clock.now():9.3f} {name:<8} {line}\n")
 
 
-def roles(site: Site) -> Iterator[str]:
-    """Yield every role of a site that runs."""
-    return (role for role in (*SERVERS, *OURS) if site.is_running(role))
+@contextmanager
+def _environment(added: Mapping[str, str]) -> Iterator[None]:
+    """Add variables to our own environment for the duration of the block: the servers are started with it."""
+    before = dict(os.environ)
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _free(option: str) -> str:
     return ports.choose({option: "127.0.0.1:0"})[option]
+
+
+def _free_port() -> int:
+    return ports.split(_free("a port"))[1]
