@@ -143,11 +143,12 @@ def _versions_in_order(known: Known) -> Iterator[Violation]:
 def _unavailable_is_never_applied(known: Known) -> Iterator[Violation]:
     """I2: what was answered with 503 or 429 is cancelled, or was never accepted; and it says when to come again."""
     for attempt in known.run.attempts:
-        if attempt.verdict in {Verdict.UNAVAILABLE, Verdict.BUSY}:
-            if any(operation.state != "cancelled" for operation in known.operations.get(attempt.request_id, ())):
-                yield _broken("I2", attempt, f"{attempt.status}, but applied or still to be")
-            if not (attempt.retry_after or "").isdigit():
-                yield _broken("I2", attempt, f"{attempt.status} without a whole Retry-After")
+        if attempt.verdict not in {Verdict.UNAVAILABLE, Verdict.BUSY, Verdict.UNREACHABLE}:
+            continue
+        if any(operation.state != "cancelled" for operation in known.operations.get(attempt.request_id, ())):
+            yield _broken("I2", attempt, f"{attempt.status}, but applied or still to be")
+        if attempt.verdict is not Verdict.UNREACHABLE and not (attempt.retry_after or "").isdigit():
+            yield _broken("I2", attempt, f"{attempt.status} without a whole Retry-After")
 
 
 def _applied_once(known: Known) -> Iterator[Violation]:

@@ -21,6 +21,9 @@ SCHEMAS = {USER: (user.URN, "userName"), "Group": (group.URN, "displayName")}
 LONGEST_PAUSE = 1.0
 """What Retry-After says is shortened to this, so that a run goes on."""
 UNREACHABLE_PAUSE = 0.1
+UNREACHABLE = "no connection: "
+PATIENCE = 60.0
+"""How long a client that is told to stop goes on asking for the outcome of its last request."""
 EXTRA_SECONDS = 10.0
 """How much longer than the deadline a client waits, to see by how much the deadline is missed."""
 
@@ -69,17 +72,19 @@ class Client:
         self.number, self._tenant, self._clock, self._record = number, tenant, clock, record
         self._connection = http.client.HTTPConnection(address, timeout=deadline + EXTRA_SECONDS)
 
-    def run(self, requests: Iterable[Request], stopped: threading.Event, pace: float = 0.0) -> None:
+    def run(
+        self, requests: Iterable[Request], stopped: threading.Event, pace: float = 0.0, patience: float = PATIENCE
+    ) -> None:
         """Send one request after another until told to stop; each at least `pace` seconds after the one before."""
         for request in requests:
             if stopped.is_set():
                 break
             begun = self._clock.now()
-            self.settle(request, stopped)
+            self.settle(request, stopped, patience)
             stopped.wait(max(0.0, begun + pace - self._clock.now()))
         self._connection.close()
 
-    def settle(self, request: Request, stopped: threading.Event, patience: float = 60.0) -> None:
+    def settle(self, request: Request, stopped: threading.Event, patience: float) -> None:
         """Send a request until its outcome is known; once told to stop, for `patience` seconds at most."""
         given_up: float | None = None
         attempt = 0
@@ -99,6 +104,11 @@ class Client:
         method, path, body = _message(request, self._tenant.ids)
         request_id = f"{self._tenant.name}.{self.number}.{request.number}.{attempt}"
         start = self._clock.now()
+        try:
+            if self._connection.sock is None:
+                self._connection.connect()
+        except OSError as error:
+            return self._written(request, attempt, request_id, start, None, UNREACHABLE + type(error).__name__)
         try:
             answer = self._send(method, path, body, request_id)
         except (OSError, http.client.HTTPException, ValueError) as error:
@@ -132,7 +142,7 @@ class Client:
             start=start,
             end=self._clock.now(),
             status=answer.status if answer else None,
-            verdict=_verdict(answer),
+            verdict=Verdict.UNREACHABLE if (error or "").startswith(UNREACHABLE) else _verdict(answer),
             version=_version(answer),
             retry_after=answer.headers.get("Retry-After") if answer else None,
             error=error or _detail(answer),

@@ -16,10 +16,10 @@ AFTERMATH = 1.0
 """What is in flight when a fault is healed may still feel it for so many seconds."""
 
 ONLY_2XX: tuple[Verdict, ...] = ()
-UNKNOWN = (Verdict.UNKNOWN,)
+NO_GATEWAY = (Verdict.UNKNOWN, Verdict.UNREACHABLE)
 UNAVAILABLE = (Verdict.UNAVAILABLE,)
 HONEST = (Verdict.UNAVAILABLE, Verdict.UNKNOWN)
-POISONED = (Verdict.UNAVAILABLE, Verdict.UNKNOWN, Verdict.ERROR)
+POISONED = (Verdict.UNAVAILABLE, Verdict.UNKNOWN, Verdict.UNREACHABLE, Verdict.ERROR)
 
 
 class Need(StrEnum):
@@ -86,9 +86,9 @@ FAULTS = _table(
     Fault(name="worker-killed", during=processes.ended("worker", signal.SIGKILL), seconds=3),
     Fault(name="prefork-child-killed", during=processes.prefork_child_killed, seconds=1),
     Fault(name="worker-frozen-with-lock", during=processes.frozen_with_the_lock, seconds=6),
-    Fault(name="gateway-killed", during=processes.ended("gateway", signal.SIGKILL), seconds=1, allows=UNKNOWN),
-    Fault(name="gateway-killed-after-commit", during=processes.killed_after_commit, seconds=5, allows=UNKNOWN),
-    Fault(name="rolling-restart", during=processes.rolling_restart, seconds=3, allows=UNKNOWN),
+    Fault(name="gateway-killed", during=processes.ended("gateway", signal.SIGKILL), seconds=1, allows=NO_GATEWAY),
+    Fault(name="gateway-killed-after-commit", during=processes.killed_after_commit, seconds=5, allows=NO_GATEWAY),
+    Fault(name="rolling-restart", during=processes.rolling_restart, seconds=3, allows=NO_GATEWAY),
     Fault(name="beat-dead", during=processes.ended("beat", signal.SIGKILL), seconds=6),
     Fault(name="two-beats", during=processes.second_beat, seconds=6),
     Fault(name="redis-killed", during=processes.ended("valkey", signal.SIGKILL), seconds=3),

@@ -60,6 +60,12 @@ class Proxy:
         if self._listener is None:
             self._listener = await asyncio.start_server(self._connect, "127.0.0.1", self._port, backlog=256)
 
+    async def close(self) -> None:
+        """End everything, and return when nothing is left of it."""
+        await self.poison([Toxic(kind=Kind.DOWN)])
+        while self._links:
+            await asyncio.sleep(0)
+
     async def poison(self, toxics: Iterable[Toxic]) -> None:
         """Have these toxics, and no others, from now on."""
         self._toxics = tuple(toxics)

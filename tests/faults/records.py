@@ -26,6 +26,8 @@ class Verdict(StrEnum):
     REFUSED = "refused"
     UNAVAILABLE = "unavailable"
     BUSY = "busy"
+    UNREACHABLE = "unreachable"
+    """Nobody listened, so nothing was sent."""
     UNKNOWN = "unknown"
     ERROR = "error"
 

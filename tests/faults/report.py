@@ -79,7 +79,7 @@ def other_tenant(run: Run, name: str) -> str:
 
 def _row(name: str, injected: int, attempts: Sequence[Attempt], violations: int) -> Row:
     writes = [attempt for attempt in attempts if attempt.is_write]
-    told = [attempt for attempt in attempts if attempt.verdict is not Verdict.UNKNOWN or attempt.status is not None]
+    told = [attempt for attempt in attempts if attempt.status is not None]
     return Row(
         fault=name,
         injected=injected,

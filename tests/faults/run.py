@@ -5,6 +5,7 @@
 
 import os
 import random
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from sqlalchemy import Engine
 from services.directory import database, tenants, tokens
 from shared import queue
 from shared import settings as settings_module
-from tests.faults import checker, final, machine, monitor, nemesis, records, report, requests
+from tests.faults import checker, final, machine, monitor, nemesis, picture, records, report, requests
 from tests.faults.client import Tenant
 from tests.faults.field import Field
 from tests.faults.monitor import Monitor
@@ -29,6 +30,7 @@ from tests.faults.workload import Workload
 
 MIX = "mix"
 LIST = "list"
+DATA = "data"
 CALM_SECONDS = 2.0
 QUIET_SECONDS = 2.0
 DEADLINE_SECONDS = 10.0
@@ -98,6 +100,7 @@ def perform(options: Options, say: Say) -> Result:
             watching.stop()
     result = Result(run=run, violations=tuple(checker.check(run)), other=report.other_tenant(run, "other"))
     records.write(options.folder / "history.jsonl", options.seed, run, result.violations)
+    (options.folder / "picture.html").write_text(picture.draw(options.seed, run, result.violations))
     (options.folder / "table.md").write_text(report.markdown(result.table()))
     return result
 
@@ -105,13 +108,16 @@ def perform(options: Options, say: Say) -> Result:
 @contextmanager
 def _site(options: Options) -> Iterator[tuple[Site, Engine]]:
     environ = {name: value for name, value in os.environ.items() if name.startswith(settings_module.PREFIX)}
+    data = options.folder / DATA
+    data.mkdir()
     defaults = {"MUSTER_DEADLINE_SECONDS": str(DEADLINE_SECONDS), "MUSTER_SWEEP_SECONDS": str(SWEEP_SECONDS)}
     needs = {nemesis.FAULTS[name].needs for name in options.faults}
     with ExitStack() as stack:
+        stack.callback(shutil.rmtree, data, ignore_errors=True)
         clocks = stack.enter_context(machine.clocks(CLOCKED)) if Need.CLOCKS in needs else None
-        has_disk = Need.DISK in needs and stack.enter_context(machine.small_disk(options.folder / DISK))
-        settings = settings_module.load({**defaults, **environ}, options.folder)
-        site = Site(options.folder, settings, clocks, has_small_disk=has_disk)
+        has_disk = Need.DISK in needs and stack.enter_context(machine.small_disk(data / DISK))
+        settings = settings_module.load({**defaults, **environ}, data)
+        site = Site(data, settings, clocks, has_small_disk=has_disk, log=options.folder / "log.txt")
         stack.callback(site.stop)
         site.start()
         engine = database.connect(site.direct.database_url, process="faultkit")

@@ -42,7 +42,9 @@ STOP_SECONDS = 20.0
 class Site:
     """All processes of a run by their role, and which of them should be running."""
 
-    def __init__(self, folder: Path, settings: Settings, clocks: Clocks | None, *, has_small_disk: bool) -> None:
+    def __init__(
+        self, folder: Path, settings: Settings, clocks: Clocks | None, *, has_small_disk: bool, log: Path
+    ) -> None:
         self.folder, self.disk = folder, folder / DISK
         self.disk.mkdir(exist_ok=True)
         self.clocks, self.has_small_disk = clocks, has_small_disk
@@ -63,7 +65,7 @@ class Site:
         self._children: dict[str, Child] = {}
         self._servers: dict[str, Server] = {}
         self._wanted: set[str] = set()
-        self._log = (folder / "log.txt").open("a", buffering=1)
+        self._log = log.open("a", buffering=1)
 
     def start(self) -> None:
         """Start everything, and return when all of it is ready."""

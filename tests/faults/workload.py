@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from tests.faults import requests
-from tests.faults.client import Client, Clock, Tenant
+from tests.faults.client import PATIENCE, Client, Clock, Tenant
 from tests.faults.records import Attempt, Request
 
 BUSY_CLIENTS = 12
@@ -43,12 +43,15 @@ class Workload:
             self._begin(number, self.other, requests.of_client, self._stopped, OTHER_PACE)
 
     @contextmanager
-    def crowd(self, size: int, sequence: Sequence) -> Iterator[None]:
-        """Let so many more clients send, for the duration of the block."""
+    def crowd(self, size: int, sequence: Sequence, patience: float = PATIENCE) -> Iterator[None]:
+        """Let so many more clients send, for the duration of the block; then each knows its last outcome, or gives up.
+
+        They give up when they do not know it after so many seconds.
+        """
         leaving = threading.Event()
         self._crowds += 1
         numbers = range(CROWD * self._crowds, CROWD * self._crowds + size)
-        threads = [self._begin(number, self.busy, sequence, leaving) for number in numbers]
+        threads = [self._begin(number, self.busy, sequence, leaving, patience=patience) for number in numbers]
         try:
             yield
         finally:
@@ -70,11 +73,17 @@ class Workload:
         return counts
 
     def _begin(
-        self, number: int, tenant: Tenant, sequence: Sequence, stopped: threading.Event, pace: float = 0.0
+        self,
+        number: int,
+        tenant: Tenant,
+        sequence: Sequence,
+        stopped: threading.Event,
+        pace: float = 0.0,
+        patience: float = PATIENCE,
     ) -> threading.Thread:
         client = self._client(number, tenant)
-        wanted = sequence(self._seed, number)
-        thread = threading.Thread(target=client.run, args=(wanted, stopped, pace), name=f"client-{number}", daemon=True)
+        arguments = (sequence(self._seed, number), stopped, pace, patience)
+        thread = threading.Thread(target=client.run, args=arguments, name=f"client-{number}", daemon=True)
         thread.start()
         self._threads.append(thread)
         return thread

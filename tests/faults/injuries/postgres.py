@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, text
 
 from services.directory import database
 from tests.faults import requests
@@ -16,6 +15,13 @@ TABLES = ("operation", "employee", "role", "lane", "history")
 _TERMINATE = text("""
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name IN ('muster-gateway', 'muster-worker')
 """)
+_FUNCTION = """
+CREATE OR REPLACE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {}; RETURN NEW; END $$
+"""
+_TRIGGER = f"""
+CREATE OR REPLACE TRIGGER poison BEFORE UPDATE ON employee FOR EACH ROW
+WHEN (NEW.title LIKE '{requests.POISON}%') EXECUTE FUNCTION poison()
+"""
 
 
 @contextmanager
@@ -23,14 +29,9 @@ def table_locked(field: Field) -> Iterator[None]:
     """Lock a table as a migration without a lock timeout would."""
     table = field.chance.choice(TABLES)
     with field.engine.connect() as connection:
-        while True:
-            try:
-                connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
-                connection.execute(text("SET LOCAL lock_timeout = 0"))
-                connection.execute(text(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"))
-                break
-            except OperationalError:
-                connection.rollback()
+        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
+        connection.execute(text(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"))
         yield
 
 
@@ -51,25 +52,24 @@ def poisoned(statement: str) -> During:
 
     @contextmanager
     def during(field: Field) -> Iterator[None]:
-        with database.autocommit(field.engine) as connection:
-            connection.execute(
-                text(
-                    "CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS "
-                    f"$$ BEGIN {statement}; RETURN NEW; END $$"
-                )
-            )
-            connection.execute(
-                text(
-                    "CREATE TRIGGER poison BEFORE UPDATE ON employee FOR EACH ROW "
-                    f"WHEN (NEW.title LIKE '{requests.POISON}%') EXECUTE FUNCTION poison()"
-                )
-            )
+        with _patient(field) as connection:
+            connection.execute(text(_FUNCTION.format(statement)))
+            connection.execute(text(_TRIGGER))
         try:
-            with field.workload.crowd(1, requests.of_poison):
+            with field.workload.crowd(1, requests.of_poison, patience=0):
                 yield
         finally:
-            with database.autocommit(field.engine) as connection:
-                connection.execute(text("DROP TRIGGER poison ON employee"))
-                connection.execute(text("DROP FUNCTION poison"))
+            # The trigger stays: to drop it would need a lock that an operation may hold for long.
+            with _patient(field) as connection:
+                connection.execute(text(_FUNCTION.format("NULL")))
 
     return during
+
+
+@contextmanager
+def _patient(field: Field) -> Iterator[Connection]:
+    """Run statements in a session that waits for its locks as long as it takes."""
+    with database.transaction(field.engine) as connection:
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        yield connection

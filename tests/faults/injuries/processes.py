@@ -101,7 +101,7 @@ def poison_kills(field: Field) -> Iterator[None]:
     """Send operations that kill whatever process applies them."""
     with (
         _armed(field, {armed.POISON: requests.POISON}, "gateway", "worker"),
-        field.workload.crowd(1, requests.of_poison),
+        field.workload.crowd(1, requests.of_poison, patience=0),
     ):
         yield
 
