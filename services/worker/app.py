@@ -8,6 +8,7 @@ from celery.signals import heartbeat_sent, setup_logging, worker_process_init, w
 
 from services.directory import database
 from services.directory.drain import Drainer
+from services.worker import steadiness
 from services.worker.tasks import Tasks
 from shared import logs, outcomes, queue, settings
 
@@ -17,6 +18,7 @@ PROCESS = "MUSTER_PROCESS"
 
 _settings = settings.load_complete(os.environ)
 logs.configure(_settings.log_level, os.environ.get(PROCESS, "worker"))
+steadiness.install()
 app = queue.create(_settings)
 _redis = queue.redis_client(_settings)
 _engine = database.connect(_settings.database_url, process="worker", pool_size=4)
