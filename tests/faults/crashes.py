@@ -39,7 +39,8 @@ from tests.faults.crash_cases import CASES, Case
 from tests.faults.faultpoints import Action, Order, Place
 
 SHARD = 0
-TRIES = 500
+TRIES = 50
+DRAIN_SECONDS = 60.0
 PAUSE_SECONDS = 0.02
 FREEZE_TIMEOUT = "400ms"
 """How long a frozen process holds its locks here; three seconds in real life."""
@@ -229,14 +230,22 @@ class Harness:
 
         child = self._fork(fail)
         _, status = os.waitpid(child, os.WUNTRACED)
-        self._perform(point.schedule, writes)
+        difference = self._finish(point.schedule, writes)
         if os.WIFSTOPPED(status):
             # A process that everybody took for dead comes back, and must not do anything any more.
             os.kill(child, signal.SIGCONT)
             os.waitpid(child, 0)
         with database.transaction(self._engine) as connection:
-            difference = crash_state.compare(reference.state, crash_state.read(connection, writes))
+            difference = difference or crash_state.compare(reference.state, crash_state.read(connection, writes))
         return Tried(point=point, place=reference.places[point.number - 1], difference=difference)
+
+    def _finish(self, schedule: Schedule, writes: Sequence[Write]) -> str:
+        """Do what is left to do; return why that was not possible, if it was not."""
+        try:
+            self._perform(schedule, writes)
+        except TimeoutError as error:
+            return str(error)
+        return ""
 
     def _crash_before(self, schedule: Schedule, writes: Sequence[Write]) -> None:
         """Leave a batch behind that was begun and never ended."""
@@ -293,7 +302,8 @@ class Harness:
 
     def _drain(self, writes: Sequence[Write]) -> None:
         drainer = Drainer(engine=self._engine, announce=lambda _: None, max_starts=5)
-        for _ in range(TRIES):
+        end = time.monotonic() + DRAIN_SECONDS
+        while time.monotonic() < end:
             with suppress(faultpoints.InjectedError, SQLAlchemyError):
                 drainer.drain(SHARD)
             with database.transaction(self._engine) as connection:

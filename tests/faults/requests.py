@@ -4,7 +4,7 @@ Nothing here depends on answers. A request is repeated until its outcome is know
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tests.faults.records import Do, Request
@@ -19,6 +19,9 @@ VICTIM = "victim"
 """The user whom poisonous operations change."""
 POISON = "poison"
 LEAST_OWN, MOST_OWN = 3, 25
+
+Sequence = Callable[[int, int], Iterator[Request]]
+"""What a client asks for, by seed and number."""
 
 
 @dataclass(frozen=True)

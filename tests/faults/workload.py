@@ -1,12 +1,12 @@
 """The load of a run: seeded clients of two tenants, and the crowds that some faults call for."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from tests.faults import requests
 from tests.faults.client import PATIENCE, Client, Clock, Tenant
-from tests.faults.records import Attempt, Request
+from tests.faults.records import Attempt
 
 BUSY_CLIENTS = 12
 OTHER_CLIENTS = 2
@@ -14,8 +14,6 @@ OTHER_PACE = 0.1
 """Seconds between two requests of a client of the other tenant, whose latency is compared."""
 CROWD = 1000
 """Clients of a crowd are numbered from here."""
-
-Sequence = Callable[[int, int], Iterable[Request]]
 
 
 class Workload:
@@ -43,7 +41,7 @@ class Workload:
             self._begin(number, self.other, requests.of_client, self._stopped, OTHER_PACE)
 
     @contextmanager
-    def crowd(self, size: int, sequence: Sequence, patience: float = PATIENCE) -> Iterator[None]:
+    def crowd(self, size: int, sequence: requests.Sequence, patience: float = PATIENCE) -> Iterator[None]:
         """Let so many more clients send, for the duration of the block; then each knows its last outcome, or gives up.
 
         They give up when they do not know it after so many seconds.
@@ -76,7 +74,7 @@ class Workload:
         self,
         number: int,
         tenant: Tenant,
-        sequence: Sequence,
+        sequence: requests.Sequence,
         stopped: threading.Event,
         pace: float = 0.0,
         patience: float = PATIENCE,

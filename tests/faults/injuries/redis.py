@@ -10,7 +10,8 @@ from tests.faults.field import Field, repeated
 FLUSH_SECONDS = 0.05
 SWALLOW_SECONDS = 0.005
 LONG_MILLISECONDS = 60_000
-CELERY_CHANNELS = "/0.*"
+CELERY_CHANNELS = ("/0.*", "/0.celery.pidbox", "/0.celeryev/*")
+"""What Celery publishes to, and the patterns that it subscribes to: of those Redis wants each by its very letters."""
 
 
 @contextmanager
@@ -48,7 +49,7 @@ def wakes_lost(field: Field) -> Iterator[None]:
 @contextmanager
 def outcomes_lost(field: Field) -> Iterator[None]:
     """Forbid all channels but Celery's own, so that no outcome is published or heard."""
-    field.redis.acl_setuser("default", enabled=True, nopass=True, channels=[CELERY_CHANNELS], reset_channels=True)
+    field.redis.acl_setuser("default", enabled=True, nopass=True, channels=CELERY_CHANNELS, reset_channels=True)
     try:
         yield
     finally:
