@@ -7,7 +7,7 @@ STAMP := .venv/.ready
 GATEWAY_PORT ?= 8080
 FLOWER_PORT ?= 5555
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage conformance check up setup lock format bench compose clean
+.PHONY: help demo test faults crashes coverage conformance check up setup lock format bench compose clean
 NEWMAN := .newman/node_modules/.bin/newman
 # Only where there are collections to run, and npm to install what runs them.
 SUITE_TOOLS := $(if $(MUSTER_SUITES),$(if $(shell command -v npm),$(NEWMAN)))
@@ -46,6 +46,12 @@ $(NEWMAN): requirements/newman/package-lock.json
 	cp requirements/newman/package.json requirements/newman/package-lock.json .newman
 	npm ci --prefix .newman --no-audit --no-fund --silent
 	@touch $@
+
+faults: setup ## Break things under load, and check every promise (SECONDS=60 SEED=7 FAULT=mix; FAULT=list names them)
+	@SECONDS=$(SECONDS) SEED=$(SEED) FAULT=$(FAULT) $(BIN)/python -m tests.faults.run
+
+crashes: setup ## Crash a process at every statement of accept and drain, and compare (COUNT=1000 SEED=7)
+	@CRASHES=$(COUNT) SEED=$(SEED) $(BIN)/python -m tests.faults.crashes
 
 check: setup ## Lint, types and import contracts
 	$(BIN)/ruff format --check .

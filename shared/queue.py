@@ -52,6 +52,9 @@ def create(settings: Settings) -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=False,
         worker_max_tasks_per_child=None,
         broker_connection_retry_on_startup=True,
+        # Redis may be away for hours, or answer with errors: the worker comes back by itself.
+        broker_connection_max_retries=None,
+        broker_channel_error_retry=True,
         broker_connection_timeout=SOCKET_TIMEOUT_SECONDS,
         broker_transport_options={
             "visibility_timeout": 30,

@@ -14,13 +14,16 @@ TIMEOUTS = {
     "idle_in_transaction_session_timeout": "3s",
     "statement_timeout": "10s",
 }
+# A server that does not answer at all, not even as a machine, is given up; the kernel's own patience is a quarter of an
+# hour. Sockets of this machine take no notice.
+SILENCE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
 
 
 def connect(database_url: str, *, process: str, pool_size: int = 5, lock_timeout: str = "5s") -> Engine:
     """Open a pool of connections to PostgreSQL; nothing is contacted before the first use."""
     timeouts = TIMEOUTS | {"lock_timeout": lock_timeout}
     options = " ".join(f"-c {name}={value}" for name, value in timeouts.items())
-    return create_engine(
+    engine = create_engine(
         driver_url(database_url),
         pool_size=pool_size,
         max_overflow=0,
@@ -35,8 +38,13 @@ def connect(database_url: str, *, process: str, pool_size: int = 5, lock_timeout
             "application_name": f"muster-{process}",
             "connect_timeout": 5,
             "prepare_threshold": 3,
+            **SILENCE,
         },
     )
+    # Many rows become one statement. psycopg's own executemany is a pipeline, after which PostgreSQL does not watch an
+    # idle transaction: a process that froze then kept its locks for ever.
+    engine.dialect.use_insertmanyvalues_wo_returning = True
+    return engine
 
 
 def driver_url(database_url: str) -> URL:

@@ -18,7 +18,7 @@ from services.directory.announcing import Announcer
 from services.directory.counters import CounterWriter
 from services.directory.drain import Drainer
 from services.directory.keys import SharedKey
-from services.worker import distrust, hanging
+from services.worker import distrust, hanging, steadiness
 from services.worker.tasks import Tasks
 from shared import logs, metrics, queue, readiness, settings
 
@@ -29,6 +29,7 @@ PROCESS = "MUSTER_PROCESS"
 _settings = settings.load_complete(os.environ)
 logs.configure(_settings.log_level, os.environ.get(PROCESS, "worker"))
 distrust.install()
+steadiness.install()
 app = queue.create(_settings)
 _redis = queue.redis_client(_settings)
 _engine = database.connect(_settings.database_url, process="worker", pool_size=4)

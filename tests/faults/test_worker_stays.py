@@ -1,0 +1,61 @@
+"""The worker's main process outlives what happens to Redis; nobody has to start it again."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+
+import pytest
+from redis import Redis
+
+from services.stack import state, supervisor
+from services.stack.state import Mark
+from services.stack.supervisor import Stack
+from shared import queue
+from tests import conftest
+
+TRIES = 3_000
+WAKES = 50
+
+
+@pytest.fixture
+def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack that a test may damage."""
+    environ = conftest.environment() | {"MUSTER_SWEEP_SECONDS": "3600"}
+    with supervisor.running(tmp_path_factory.mktemp("own"), gateway_port=0, flower_port=0, environ=environ) as running:
+        yield running
+
+
+@pytest.fixture
+def own_redis(own_stack: Stack) -> Iterator[Redis]:
+    with queue.redis_client(own_stack.settings) as client:
+        yield client
+
+
+def worker_of(stack: Stack) -> Mark:
+    found = state.read(stack.data)
+    assert found is not None
+    return found.children["worker"]
+
+
+def wait_until(condition: Callable[[], bool], redis: Redis) -> None:
+    """Wait until a condition holds; between two looks Redis lets us wait for what never comes."""
+    for _ in range(TRIES):
+        if condition():
+            return
+        redis.blpop(["nothing comes here"], timeout=0.02)
+    raise AssertionError("it never came about")
+
+
+def test_a_worker_outlives_a_redis_without_memory(own_stack: Stack, own_redis: Redis) -> None:
+    worker, celery = worker_of(own_stack), queue.create(own_stack.settings)
+    os.kill(worker.pid, signal.SIGSTOP)
+    for _ in range(WAKES):
+        celery.send_task(queue.DRAIN, args=[1], ignore_result=True)
+    own_redis.config_set("maxmemory", 1)
+
+    os.kill(worker.pid, signal.SIGCONT)
+    wait_until(lambda: "errorstat_OOM" in own_redis.info("errorstats"), own_redis)
+    own_redis.config_set("maxmemory", 0)
+    wait_until(lambda: own_redis.llen(queue.QUEUE) == 0, own_redis)
+
+    assert worker.is_running()
