@@ -209,9 +209,7 @@ class _Parser:
             path = self._resolve(token.text)
         except InvalidPathError as error:
             raise InvalidFilterError(f"{error.detail}, at position {token.position} of the filter") from error
-        if Returned.NEVER in {path.attribute.returned, path.leaf.returned}:
-            raise InvalidFilterError(f"{path.text} may not be filtered by")
-        return path
+        return _open(path)
 
     def _value_path(self, path: Path, token: Token) -> Filter:
         if path.sub or not (path.attribute.multi_valued and path.attribute.is_complex):
@@ -261,7 +259,14 @@ def _comparable(path: Path) -> Path:
         return path
     if path.attribute.sub(VALUE) is None:
         raise InvalidFilterError(f"{path.text} can only be compared by one of its sub-attributes")
-    return paths.sub_path(path, VALUE)
+    return _open(paths.sub_path(path, VALUE))
+
+
+def _open(path: Path) -> Path:
+    """Refuse what is never shown (RFC 7643 section 7): whether a filter matches would tell it, bit by bit."""
+    if Returned.NEVER in {path.attribute.returned, path.leaf.returned}:
+        raise InvalidFilterError(f"{path.text} may not be filtered by")
+    return path
 
 
 def _unexpected(token: Token, expected: str) -> InvalidFilterError:
