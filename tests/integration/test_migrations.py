@@ -88,7 +88,8 @@ def test_what_is_stored_is_cut_to_what_is_shown(empty: Engine, servers: Settings
         connection.execute(
             text("""
             INSERT INTO employee (id, tenant_id, user_name, version, meta_created, meta_last_modified)
-            SELECT gen_random_uuid(), id, 'ada', 1, '2026-01-02T03:04:05.678901Z', '2026-01-02T03:04:06.789999Z' FROM tenant
+            SELECT gen_random_uuid(), id, 'ada', 1, '2026-01-02T03:04:05.678901Z', '2026-01-02T03:04:06.789999Z'
+            FROM tenant
             """)
         )
 
