@@ -3,7 +3,8 @@
 The RFC lets a server change the order if the result is the same. So what is referred to comes first, wherever it
 stands; and operations keep the order of the request where it shows: on one resource, between the deletion of a resource
 and a reference to it, where one needs a unique value that the other needs too, or may set free, between a condition
-and a deletion, and around what selects a member by its name. Operations that refer to each other in a circle are one step.
+and a deletion, and around what selects a member by its name. Operations that refer to each other in a circle are one
+step.
 """
 
 import heapq
