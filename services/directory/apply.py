@@ -62,7 +62,7 @@ def apply(connection: Connection, operation: Operation, catalogue: Catalogue, no
         connection=connection,
         operation=operation,
         resource_type=catalogue.by_name[operation.resource_type],
-        now=now,
+        now=rows.as_shown(now),
     )
     try:
         return _METHODS[operation.method](work)

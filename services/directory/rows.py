@@ -39,6 +39,11 @@ def to_resource(resource_type: ResourceType, row: Row) -> Resource:
     return resource | {META.name: meta}
 
 
+def as_shown(moment: datetime) -> datetime:
+    """Return a moment as precisely as it is shown: a client that compares with what it saw finds what it saw."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
 def timestamp(moment: datetime) -> str:
     """Return a dateTime of RFC 7643 section 2.3.5, in UTC with milliseconds."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

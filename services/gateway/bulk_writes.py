@@ -178,6 +178,7 @@ def _intent(operation: Operation, prepared: Prepared, needs: frozenset[int], cat
                 claims=bulk_order.claims(resource_type, operation.method, write.request),
                 frees=bulk_order.frees(resource_type, operation.method, write.request),
                 is_conditional=write.if_match is not None,
+                looks_around=bulk_order.looks_around(resource_type, operation.method, write.request),
             )
 
 

@@ -24,7 +24,10 @@ IF_MATCH = Parameter(
     name="If-Match", place="header", description="The version that the resource must have.", schema=TEXT
 )
 IF_NONE_MATCH = Parameter(
-    name="If-None-Match", place="header", description="The version that the client has.", schema=TEXT
+    name="If-None-Match",
+    place="header",
+    description="The version that the client has. It says nothing of other resources, whose names an answer may show.",
+    schema=TEXT,
 )
 PREFER = Parameter(
     name="Prefer",

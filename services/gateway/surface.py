@@ -123,7 +123,7 @@ def _one(kind: ResourceType, path: str, name: str, what: str, *path_parameters: 
     return (
         Route(
             method="GET", path=path, name=f"get{name}", tag=tag, summary=f"Read {what}", parameters=reading,
-            answers=(found, _empty(304, "The client has this version.")),
+            answers=(found, _empty(304, "The client has this version, and asked for nothing of others.")),
             refusals=(*ALL, NotFoundError, InvalidValueError),
         ),
         Route(

@@ -85,6 +85,8 @@ class Attribute:
     reference_types: tuple[str, ...] = ()
     sub_attributes: tuple["Attribute", ...] = ()
     stored: Stored = Stored.COLUMNS
+    of_others: bool = False
+    """Whether it tells of other resources, so that it may change while this one keeps its version."""
     max_length: int = 8_192
     """Characters of a string, at most; what is looked up by an index takes less than other strings."""
     is_ordered: bool = False

@@ -2,8 +2,9 @@
 
 The RFC lets a server change the order if the result is the same. So what is referred to comes first, wherever it
 stands; and operations keep the order of the request where it shows: on one resource, between the deletion of a resource
-and a reference to it, where one needs a unique value that the other needs too, or may set free, and between a condition
-and a deletion. Operations that refer to each other in a circle are one step.
+and a reference to it, where one needs a unique value that the other needs too, or may set free, between a condition
+and a deletion, and around what selects a member by its name. Operations that refer to each other in a circle are one
+step.
 """
 
 import heapq
@@ -14,7 +15,7 @@ from graphlib import TopologicalSorter
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from shared.scim import patch
+from shared.scim import filters, patch
 from shared.scim.attributes import Attribute, ResourceType, Schema, Uniqueness
 from shared.scim.bulk import Method
 from shared.scim.matching import folded
@@ -43,6 +44,8 @@ class Intent:
     """Whether a unique value that nobody here knows may be free afterwards."""
     is_conditional: bool = False
     """Whether it names a version: the deletion of a member is a new version of its groups."""
+    looks_around: bool = False
+    """Whether it selects elements by what other resources are like, which any operation may change."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +116,14 @@ def frees(resource_type: ResourceType, method: Method, request: Any) -> bool:
     if method is Method.POST:
         return False
     return method is Method.DELETE or any(True for _ in _unique(resource_type, method, request))
+
+
+def looks_around(resource_type: ResourceType, method: Method, request: Any) -> bool:
+    """Whether a checked request selects elements by what other resources are like: a member by its name."""
+    if method is not Method.PATCH:
+        return False
+    selections = (operation.path.filter for operation in patch.restore(request, resource_type))
+    return any(path.leaf.of_others for selection in selections if selection for path in filters.paths_of(selection))
 
 
 def _is_unique(intent: Intent) -> bool:
@@ -213,6 +224,7 @@ class _Constraints:
         self._claimed: dict[Claim, int] = {}
         self._unique: dict[str, _Turns] = {}
         self._versions = _Turns()
+        self._around = _Turns()
 
     def add(self, intent: Intent) -> set[int]:
         """Return what the operation must come after, and remember it for those behind."""
@@ -221,6 +233,7 @@ class _Constraints:
         found = {self._last_of[intent.lane]} if intent.lane in self._last_of else set()
         found |= self._of_deletions(intent, intent.lane) | self._of_unique_values(intent)
         found |= self._versions.add(intent.number, (intent.is_conditional, intent.method is Method.DELETE))
+        found |= self._around.add(intent.number, (True, intent.looks_around))
         self._last_of[intent.lane] = intent.number
         return found
 
@@ -244,8 +257,8 @@ class _Constraints:
 class _Turns:
     """Keeps two sides apart, those of one side together; who is on both sides is alone, who is on none is free.
 
-    Here they are those that want unique values, and those that may set one free; or those that name a version, and
-    deletions.
+    Here they are those that want unique values, and those that may set one free; those that name a version, and
+    deletions; or all, and those that look around, which are alone therefore.
     """
 
     def __init__(self) -> None:

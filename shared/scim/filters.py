@@ -9,7 +9,7 @@ Beyond the grammar, `emails[type eq "work"].value eq "x"` and `emails[type eq "w
 Entra ID sends the first (MicrosoftDocs/azure-docs#83855), and `emails eq "x"` compares the `value`. Sizes are bounded.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -117,15 +117,21 @@ def parse_element(text: str, path: Path) -> Filter:
 
 def size(filter_: Filter) -> int:
     """Return how many comparisons a filter has, which is what it costs to evaluate it once."""
+    return sum(1 for _ in paths_of(filter_))
+
+
+def paths_of(filter_: Filter) -> Iterator[Path]:
+    """Yield what a filter compares, once for each comparison."""
     match filter_:
         case And(terms) | Or(terms):
-            return sum(map(size, terms))
+            for term in terms:
+                yield from paths_of(term)
         case Not(term):
-            return size(term)
+            yield from paths_of(term)
         case ElementMatch(_, inner):
-            return size(inner)
-        case Comparison() | Present():
-            return 1
+            yield from paths_of(inner)
+        case Comparison(path) | Present(path):
+            yield path
         case _:
             assert_never(filter_)
 
@@ -209,9 +215,7 @@ class _Parser:
             path = self._resolve(token.text)
         except InvalidPathError as error:
             raise InvalidFilterError(f"{error.detail}, at position {token.position} of the filter") from error
-        if Returned.NEVER in {path.attribute.returned, path.leaf.returned}:
-            raise InvalidFilterError(f"{path.text} may not be filtered by")
-        return path
+        return _open(path)
 
     def _value_path(self, path: Path, token: Token) -> Filter:
         if path.sub or not (path.attribute.multi_valued and path.attribute.is_complex):
@@ -261,7 +265,14 @@ def _comparable(path: Path) -> Path:
         return path
     if path.attribute.sub(VALUE) is None:
         raise InvalidFilterError(f"{path.text} can only be compared by one of its sub-attributes")
-    return paths.sub_path(path, VALUE)
+    return _open(paths.sub_path(path, VALUE))
+
+
+def _open(path: Path) -> Path:
+    """Refuse what is never shown (RFC 7643 section 7): whether a filter matches would tell it, bit by bit."""
+    if Returned.NEVER in {path.attribute.returned, path.leaf.returned}:
+        raise InvalidFilterError(f"{path.text} may not be filtered by")
+    return path
 
 
 def _unexpected(token: Token, expected: str) -> InvalidFilterError:

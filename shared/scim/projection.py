@@ -68,16 +68,39 @@ def apply(projection: Projection, resource: Mapping[str, Any], resource_type: Re
     return shown
 
 
+def tells_of_others(projection: Projection, resource: Mapping[str, Any], resource_type: ResourceType) -> bool:
+    """Whether the answer shows what may have changed though the resource has the version that it had.
+
+    A name stands beside a value of the resource's own, so without that value there is none.
+    """
+    return any(
+        wants(projection, attribute)
+        and (attribute.of_others or _names_others(projection, attribute, _container(resource, schema)))
+        for schema, attribute in resource_type.walk()
+    )
+
+
 def without_secrets(resource: Mapping[str, Any], resource_type: ResourceType) -> dict[str, Any]:
     """Return the resource without what is never returned: so it may be kept longer than its row."""
     result = dict(resource)
     for schema, attribute in _secrets(resource_type):
-        container = result.get(schema.id, {}) if schema.is_extension else result
+        container = _container(result, schema)
         if attribute.name in container:
             part = {attribute.name: _without_secrets(attribute, container[attribute.name])}
             opened = {name: value for name, value in {**container, **part}.items() if value is not None}
             result = {**result, schema.id: opened} if schema.is_extension else opened
     return result
+
+
+def _container(resource: Mapping[str, Any], schema: Schema) -> Mapping[str, Any]:
+    container: Mapping[str, Any] = resource.get(schema.id, {}) if schema.is_extension else resource
+    return container
+
+
+def _names_others(projection: Projection, attribute: Attribute, container: Mapping[str, Any]) -> bool:
+    return attribute.name in container and any(
+        sub.of_others and _wants_sub(projection, attribute, sub) for sub in attribute.sub_attributes
+    )
 
 
 @lru_cache(maxsize=1024)

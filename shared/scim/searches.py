@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.scim import messages, paths
-from shared.scim.attributes import VALUE, ResourceType, Stored
+from shared.scim.attributes import VALUE, ResourceType, Returned, Stored
 from shared.scim.errors import InvalidPathError, InvalidSyntaxError, InvalidValueError
 from shared.scim.paths import Path
 
@@ -64,13 +64,18 @@ def of_message(document: Mapping[str, Any]) -> Search:
 
 
 def sort_path(text: str, resource_type: ResourceType, others: Iterable[ResourceType] = ()) -> Path:
-    """Resolve `sortBy`. Raises InvalidPathError for what is unknown, or has no order."""
+    """Resolve `sortBy`. Raises InvalidPathError for what is unknown, has no order, or is never shown.
+
+    The order of what is never shown would tell it, by halves.
+    """
     path = paths.reference_in_any(text, resource_type, others)
     if path.sub is None and path.attribute.is_complex:
         value = path.attribute.sub(VALUE)
         if value is None:
             raise InvalidPathError(f"{path.text} is complex: sortBy must name one of its sub-attributes")
         path = paths.sub_path(path, value.name)
+    if Returned.NEVER in {path.attribute.returned, path.leaf.returned}:
+        raise InvalidPathError(f"{path.text} may not be sorted by")
     if path.attribute.stored is Stored.ROWS or Stored.COMPUTED in {path.attribute.stored, path.leaf.stored}:
         raise InvalidPathError(f"{path.text} cannot be sorted by")
     return path

@@ -14,9 +14,14 @@ def etag(version: int) -> str:
 
 def matches(header: str, version: int) -> bool:
     """Whether If-Match or If-None-Match names the version; the comparison is weak, for all our tags are."""
-    if header.strip() == ANY:
+    if is_any(header):
         return True
     return str(version) in {found["quoted"] or found["bare"] for found in ENTITY_TAG.finditer(header)}
+
+
+def is_any(header: str) -> bool:
+    """Whether If-Match or If-None-Match names every version, and so asks only whether there is one."""
+    return header.strip() == ANY
 
 
 def number(tag: str) -> int:

@@ -282,6 +282,27 @@ def _titles(engine: Engine, lane: str) -> list[Any]:
         return [request[0]["value"] for request in connection.scalars(statement) if request[0]["path"] == "title"]
 
 
+def test_a_member_is_selected_by_the_name_that_the_request_gave_before(client: Client) -> None:
+    users = [client.create_user(displayName="old") for _ in range(8)]
+    groups = [client.create_group(members=[{"value": user["id"]}]) for user in users]
+    removal = patch({"op": "remove", "path": 'members[display eq "new"]'})
+
+    results = send(
+        client,
+        *(
+            operation
+            for user, group in zip(users, groups, strict=True)
+            for operation in (
+                change("PATCH", f"/Users/{user['id']}", patch(replace("displayName", "new"))),
+                change("PATCH", f"/Groups/{group['id']}", removal),
+            )
+        ),
+    )
+
+    assert statuses(results) == ["200"] * 16
+    assert [values(client.get(f"/Groups/{group['id']}").json()) for group in groups] == [set()] * 8
+
+
 def test_a_version_is_a_condition(client: Client) -> None:
     created = client.create_user()
     own = f"/Users/{created['id']}"

@@ -315,3 +315,14 @@ def test_a_search_is_a_post_and_no_resource_is_called_so(client: Client, path: s
 
     assert response.status_code == 405
     assert set(response.headers["Allow"].split(", ")) == {"POST"}
+
+
+@pytest.mark.parametrize(("operator", "expected"), [("eq", 1), ("gt", 0), ("ge", 1), ("le", 1), ("lt", 0)])
+def test_a_time_that_was_shown_can_be_compared_with(client: Client, operator: str, expected: int) -> None:
+    """`gt` the last one seen must not find the last one seen for ever."""
+    user = client.create_user()
+    meta = client.patch(f"/Users/{user['id']}", json=patch(replace("title", "x"))).json()["meta"]
+
+    for name in ("created", "lastModified"):
+        found = client.get("/Users", params={"filter": f'meta.{name} {operator} "{meta[name]}"', "count": 0}).json()
+        assert found["totalResults"] == expected

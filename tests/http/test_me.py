@@ -44,7 +44,7 @@ def test_me_is_read_under_its_permanent_location(bound: Client, user: dict[str, 
 
 def test_me_is_projected_and_compared_as_a_user_is(bound: Client, user: dict[str, Any]) -> None:
     short = bound.get("/Me", params={"attributes": "title"})
-    same = bound.get("/Me", headers={"If-None-Match": user["meta"]["version"]})
+    same = bound.get("/Me", params={"attributes": "title"}, headers={"If-None-Match": user["meta"]["version"]})
 
     assert set(short.json()) == {"schemas", "id", "title"}
     assert (same.status_code, same.headers["Location"]) == (304, user["meta"]["location"])

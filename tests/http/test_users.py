@@ -2,6 +2,8 @@
 
 import uuid
 
+import pytest
+
 from shared.scim.schemas import enterprise
 from tests.factories import Client, employee, patch, person, replace
 from tests.http.conftest import Journal
@@ -148,12 +150,54 @@ def test_the_manager_is_shown_with_name_and_location(client: Client) -> None:
     assert client.get("/Users", params={"filter": query, "attributes": "id"}).json()["totalResults"] == 1
 
 
-def test_an_unchanged_resource_is_not_sent_again(client: Client) -> None:
+OWN = {"excludedAttributes": "groups"}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "status"),
+    [(OWN, 304), ({"attributes": "userName,manager.value"}, 304), ({}, 200), ({"attributes": "groups.value"}, 200)],
+)
+def test_an_unchanged_resource_is_not_sent_again(client: Client, parameters: dict[str, str], status: int) -> None:
     created = client.create_user()
+    same = {"If-None-Match": created["meta"]["version"]}
 
-    response = client.get(f"/Users/{created['id']}", headers={"If-None-Match": created["meta"]["version"]})
+    response = client.get(f"/Users/{created['id']}", params=parameters, headers=same)
 
-    assert (response.status_code, response.content) == (304, b"")
+    assert response.status_code == status
+    assert (response.content == b"") is (status == 304)
+
+
+def test_the_groups_of_a_user_are_told_though_the_user_has_not_changed(client: Client) -> None:
+    user = client.create_user()
+    group = client.create_group(members=[{"value": user["id"]}])
+
+    seen = client.get(f"/Users/{user['id']}", headers={"If-None-Match": user["meta"]["version"]})
+    any_ = client.get(f"/Users/{user['id']}", headers={"If-None-Match": "*"})
+
+    assert [one["value"] for one in seen.json()["groups"]] == [group["id"]]
+    assert seen.headers["ETag"] == user["meta"]["version"]
+    assert any_.status_code == 304
+
+
+def test_the_names_of_others_are_told_though_the_resource_has_not_changed(client: Client) -> None:
+    boss = client.create_user(displayName="Before")
+    user = client.create_user(**{enterprise.URN: {"manager": {"value": boss["id"]}}})
+    group = client.create_group(members=[{"value": boss["id"]}])
+    client.patch(f"/Users/{boss['id']}", json=patch(replace("displayName", "After")))
+
+    of_manager = client.get(f"/Users/{user['id']}", params=OWN, headers={"If-None-Match": user["meta"]["version"]})
+    of_member = client.get(f"/Groups/{group['id']}", headers={"If-None-Match": group["meta"]["version"]})
+
+    assert of_manager.json()[enterprise.URN]["manager"]["displayName"] == "After"
+    assert of_member.json()["members"][0]["display"] == "After"
+
+
+@pytest.mark.parametrize("parameters", [{"attributes": "members.value"}, {"excludedAttributes": "members.display"}])
+def test_a_group_without_the_names_of_its_members_is_not_sent_again(client: Client, parameters: dict[str, str]) -> None:
+    group = client.create_group(members=[{"value": client.create_user()["id"]}])
+    same = {"If-None-Match": group["meta"]["version"]}
+
+    assert client.get(f"/Groups/{group['id']}", params=parameters, headers=same).status_code == 304
 
 
 def test_a_write_for_another_version_is_refused(client: Client) -> None:

@@ -22,6 +22,7 @@ MANAGER = Attribute(
             name="displayName",
             description="The manager's displayName.",
             mutability=Mutability.READ_ONLY,
+            of_others=True,
             stored=Stored.COMPUTED,
         ),
     ),

@@ -38,6 +38,7 @@ MEMBERS = Attribute(
             name="display",
             description="The member's name.",
             mutability=Mutability.READ_ONLY,
+            of_others=True,
         ),
     ),
 )

@@ -43,6 +43,7 @@ GROUPS = Attribute(
     multi_valued=True,
     mutability=Mutability.READ_ONLY,
     stored=Stored.ROWS,
+    of_others=True,
     sub_attributes=(
         Attribute(name="value", description="The group's id.", case_exact=True, mutability=Mutability.READ_ONLY),
         Attribute(

@@ -123,6 +123,18 @@ PLANS: list[tuple[str, tuple[Intent, ...], list[tuple[Any, ...]]]] = [
         ),
         [((1,), set()), ((2,), set()), ((3,), {1, 2}), ((4,), {3}), ((5,), set())],
     ),
+    (
+        "who looks around is alone",
+        (
+            change(1, of=7),
+            change(2, of=8),
+            change(3, of=6, looks_around=True),
+            change(4, of=5, looks_around=True),
+            change(5, of=9),
+            delete(6, of=4),
+        ),
+        [((1,), set()), ((2,), set()), ((3,), {1, 2}), ((4,), {3}), ((5,), {4}), ((6,), {4})],
+    ),
     ("refused", (Intent(number=1, method=Method.PATCH), change(2, of=9)), [((1,), set()), ((2,), set())]),
 ]
 
@@ -154,6 +166,7 @@ def requests(draw: st.DrawFn) -> list[Intent]:
             frees = method is Method.DELETE or bool(name)
             claims = frozenset() if method is Method.DELETE else name
             fields = {"claims": claims, "frees": frees, "mentions": mentions, "is_conditional": draw(st.booleans())}
+            fields["looks_around"] = method is Method.PATCH and draw(st.booleans())
             intents.append(change(number, target, *needs, method=method, **fields))
     return intents
 
@@ -169,7 +182,7 @@ def waited_for(steps: tuple[Step, ...]) -> dict[int, set[int]]:
 
 def must_be_apart(one: Intent, other: Intent) -> bool:
     """Whether the order of two operations shows."""
-    if one.lane == other.lane or one.claims & other.claims:
+    if one.lane == other.lane or one.claims & other.claims or one.looks_around or other.looks_around:
         return True
     if (one.frees and other.claims) or (other.frees and one.claims):
         return True
@@ -258,6 +271,24 @@ def test_unique_values_are_those_that_the_registry_says_are(
 ) -> None:
     assert bulk_order.claims(resource_type, method, request_) == claims
     assert bulk_order.frees(resource_type, method, request_) is frees
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        (Method.PATCH, 'members[display eq "Ada"]', True),
+        (Method.PATCH, 'members[value eq "x" or not (display pr)]', True),
+        (Method.PATCH, 'members[value eq "x" and type eq "User"]', False),
+        (Method.PATCH, "members", False),
+        (Method.PUT, "members", False),
+    ],
+)
+def test_a_member_that_is_selected_by_its_name_is_looked_for_around(
+    method: Method, path: str, *, expected: bool
+) -> None:
+    request = patch.document(patch.parse(message(operation("remove", path)), GROUPS))
+
+    assert bulk_order.looks_around(GROUPS, method, request) is expected
 
 
 def test_who_waits_for_one_of_a_circle_waits_for_all_of_it() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from shared.scim import paths, projection
+from shared.scim.attributes import ResourceType
 from shared.scim.dialects import tolerances
 from shared.scim.dialects.tolerances import Used
 from shared.scim.errors import InvalidValueError
@@ -169,6 +170,41 @@ def test_nothing_is_hidden_by_a_value_path_and_nonsense_shows_nothing(
 
     assert projection.apply(projection.parse(attributes, excluded, USERS, used), USER, USERS) == expected
     assert used == set()
+
+
+ALONE = {key: value for key, value in USER.items() if key != ENTERPRISE}
+TEAM: dict[str, Any] = {"id": "1", "displayName": "Team", "members": [{"value": "1"}]}
+
+
+@pytest.mark.parametrize(
+    ("resource_type", "resource", "attributes", "excluded", "expected"),
+    [
+        (USERS, USER, None, None, True),
+        (USERS, ALONE, None, "groups", False),
+        (USERS, ALONE, None, "groups.display", True),
+        (USERS, USER, "userName", None, False),
+        (USERS, USER, "groups.value", None, True),
+        (USERS, USER, None, "groups", True),
+        (USERS, USER, None, "groups,manager.displayName", False),
+        (USERS, USER, "manager.value", None, False),
+        (USERS, USER, "manager", None, True),
+        (GROUPS, TEAM, None, None, True),
+        (GROUPS, TEAM, "members.value,members.type", None, False),
+        (GROUPS, TEAM, None, "members", False),
+        (GROUPS, {"id": "1", "displayName": "Empty"}, None, None, False),
+    ],
+)
+def test_what_tells_of_other_resources_is_known(
+    resource_type: ResourceType,
+    resource: dict[str, Any],
+    attributes: str | None,
+    excluded: str | None,
+    *,
+    expected: bool,
+) -> None:
+    chosen = projection.parse(attributes, excluded, resource_type)
+
+    assert projection.tells_of_others(chosen, resource, resource_type) is expected
 
 
 def test_the_resource_is_left_as_it_was() -> None:
