@@ -13,8 +13,9 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, Connection, Engine, Uuid, bindparam, text
 
-from services.directory import backoff, database, history, journal
+from services.directory import backoff, bulk_journal, database, history, journal
 from services.directory.apply import Applied, apply, refusal
+from services.directory.bulk_journal import Ring
 from services.directory.catalogues import Catalogues
 from services.directory.journal import Operation, State
 from shared.outcomes import Reply
@@ -51,6 +52,8 @@ class Drainer:
     engine: Engine
     announce: Announce
     max_starts: int
+    ring: Ring
+    """Rings another shard, when its operations need wait no longer for what was applied here."""
     catalogues: Catalogues = field(default_factory=Catalogues)
 
     def drain(self, shard: int) -> int:
@@ -108,6 +111,7 @@ class Drainer:
         self.announce(replies)
         for operation, result in zip(operations, results, strict=True):
             logger.info("operation settled", extra=_about(operation) | {"status": result.outcome.status})
+        bulk_journal.ring(self.engine, operations, self.ring)
         return replies
 
     def _enter(self, connection: Connection, shard: int) -> datetime:
@@ -124,7 +128,13 @@ class Drainer:
         self._note(shard, [operation.id for operation in operations])
         try:
             catalogues = self.catalogues.of_tenants(connection, {operation.tenant_id for operation in operations})
-            results = [apply(connection, each, catalogues[each.tenant_id], now) for each in operations]
+            refused = bulk_journal.refused(connection, operations)
+            results = [
+                Applied(outcome=refusal(each.id, refused[each.id]))
+                if each.id in refused
+                else apply(connection, each, catalogues[each.tenant_id], now)
+                for each in operations
+            ]
             history.record(connection, [entry for result in results for entry in result.entries])
             journal.settle(connection, [result.outcome for result in results])
         except Exception:
@@ -149,6 +159,7 @@ class Drainer:
             replies = [self._bury(connection, operation) for operation in dead]
             connection.execute(_CLEAR, {"shard": shard})
         self.announce(replies)
+        bulk_journal.ring(self.engine, dead, self.ring)
         return len(replies)
 
     def _failed(self, shard: int, operation: Operation, error: Exception) -> list[Reply]:
@@ -172,6 +183,7 @@ class Drainer:
             exc_info=None if fault.is_passing else error,
         )
         self.announce(replies)
+        bulk_journal.ring(self.engine, [operation] if replies else [], self.ring)
         return replies
 
     def _bury(self, connection: Connection, operation: Operation) -> Reply:

@@ -38,9 +38,10 @@ def newest(connection: Connection, *, tenant: str | None, state: str | None, lim
 
 
 def find(connection: Connection, operation_id: UUID) -> dict[str, Any] | None:
-    """Return everything about one operation but the values of the request and of the resource."""
+    """Return everything about one operation but what the client wrote, and the resource."""
     table = tables.operation
-    shown = [c.name for c in table.c if c.name not in {"request", "outcome", "tenant_id"}]
+    hidden = {"request", "outcome", "tenant_id", "needs", "bulk_id", "path"}
+    shown = [c.name for c in table.c if c.name not in hidden]
     statement = _select(*shown).add_columns(table.c.outcome["detail"].astext.label("error"))
     row = connection.execute(statement.where(table.c.id == operation_id)).mappings().one_or_none()
     return None if row is None else {name: value for name, value in row.items() if value is not None}

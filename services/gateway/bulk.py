@@ -11,14 +11,16 @@ from uuid import UUID
 from flask import Blueprint, Response, g, request
 from sqlalchemy import Engine
 
-from services.directory import database, queries
+from services.directory import database, ids, queries
+from services.directory.results import Result
 from services.directory.tokens import Principal
-from services.gateway import bulk_running, bulk_writes, errors, requests, responses
+from services.gateway import async_results, bulk_parts, bulk_running, bulk_writes, errors, requests, responses
+from services.gateway.bulk_async import BulkFollower
 from services.gateway.bulk_running import Ended
 from services.gateway.bulk_writes import Plan
 from services.gateway.writes import Sender, Writes
 from shared.outcomes import Outcome
-from shared.scim import bulk, messages
+from shared.scim import bulk, messages, preferences
 from shared.scim.attributes import ResourceType
 from shared.scim.bulk import Method, Operation
 from shared.scim.bulk_order import Claim
@@ -36,6 +38,7 @@ class Bulk:
     settings: Settings
     engine: Engine
     writes: Writes
+    follower: BulkFollower
 
     def blueprint(self) -> Blueprint:
         """Return the route."""
@@ -50,8 +53,13 @@ class Bulk:
         plan = bulk_writes.plan(
             self.writes, sender, g.catalogue, asked.operations, partial(self._present, sender.principal)
         )
-        ended = bulk_running.run(self.writes, plan, asked.fail_on_errors, deadline)
-        base = responses.base_url(sender.principal, self.settings.public_url)
+        preferred = preferences.parse(request.headers.get("Prefer"))
+        if preferred.respond_async and bulk_parts.is_acceptable(asked, plan):
+            return self._answer_later(asked, plan, sender, preferred.wait)
+        return self._answer(asked, plan, bulk_running.run(self.writes, plan, asked.fail_on_errors, deadline))
+
+    def _answer(self, asked: bulk.Request, plan: Plan, ended: Mapping[int, Ended]) -> Response:
+        base = responses.base_url(g.principal, self.settings.public_url)
         results = [
             _result(operation, ended[operation.number], base + plan.locations[operation.number])
             for operation in asked.operations
@@ -59,6 +67,23 @@ class Bulk:
         ]
         logger.info("bulk request ended", extra=_numbers(asked, plan, ended))
         return responses.scim(messages.bulk_response(results))
+
+    def _answer_later(self, asked: bulk.Request, plan: Plan, sender: Sender, wait: int) -> Response:
+        """Accept all operations, and answer with 202 unless they have ended in time (RFC 9967 section 2.5.1.2)."""
+        group = g.operation_id = ids.new_group()
+        self.follower.submit(bulk_parts.make(group, asked, plan, sender))
+        logger.info("bulk request accepted", extra={"txn": str(group), "operations": len(asked.operations)})
+        ended = self.follower.wait(sender.principal, group, wait)
+        if ended is None:
+            return async_results.accepted(group, responses.base_url(g.principal, self.settings.public_url))
+        return self._answer(asked, plan, {ids.index_of(one.id) + 1: self._ended(one) for one in ended})
+
+    def _ended(self, one: Result) -> Ended:
+        assert one.outcome is not None, "who waits for a bulk request that is accepted never cancels it"
+        try:
+            return self.writes.succeeded(g.principal.tenant_id, one.outcome)
+        except SCIMError as error:
+            return error
 
     def _present(
         self, principal: Principal, resource_type: ResourceType, resource_ids: Iterable[UUID]

@@ -61,7 +61,7 @@ class Writes:
 
     def perform(self, write: Write, deadline: float | None = None) -> Outcome:
         """Take a write through the journal, and return its outcome. Raises what it was refused with."""
-        return self._succeeded(write, self.writer.write(write, deadline))
+        return self.succeeded(write.tenant_id, self.writer.write(write, deadline))
 
     def submit(self, write: Write, seconds: int) -> Outcome | None:
         """Take a write into the journal, and return its outcome if it is there within so many seconds.
@@ -70,12 +70,13 @@ class Writes:
         """
         to = self.channel if seconds else NOBODY
         outcome = self.writer.submit(replace(write, reply_to=to), seconds)
-        return None if outcome is None else self._succeeded(write, outcome)
+        return None if outcome is None else self.succeeded(write.tenant_id, outcome)
 
-    def _succeeded(self, write: Write, outcome: Outcome) -> Outcome:
+    def succeeded(self, tenant_id: UUID, outcome: Outcome) -> Outcome:
+        """Return the outcome of a write that succeeded. Raises what another was refused with."""
         if outcome.detail is not None:
             raise errors.restore(outcome.status, outcome.scim_type, outcome.detail)
-        self.counter.note(write.tenant_id, outcome.tolerances or ())
+        self.counter.note(tenant_id, outcome.tolerances or ())
         return outcome
 
     def _resource(self, sender: Sender, resource_type: ResourceType, document: Any) -> dict[str, Any]:

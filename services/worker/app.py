@@ -26,7 +26,10 @@ Tasks(
     engine=_engine,
     redis=_redis,
     drainer=Drainer(
-        engine=_engine, announce=lambda replies: outcomes.publish(_redis, replies), max_starts=_settings.max_starts
+        engine=_engine,
+        announce=lambda replies: outcomes.publish(_redis, replies),
+        max_starts=_settings.max_starts,
+        ring=lambda shard: queue.wake(app, _redis, shard),
     ),
     celery=app,
 ).register()

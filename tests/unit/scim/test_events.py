@@ -13,7 +13,7 @@ USER = "01a20a4c-8cac-7161-8262-5fdf177381cc"
 CREATED = Completion(
     operation_id=OPERATION,
     method="POST",
-    endpoint="/Users",
+    uri=f"/Users/{USER}",
     resource_id=USER,
     external_id="E1",
     version='W/"1"',
@@ -45,7 +45,7 @@ def test_a_completion_tells_of_its_request_and_its_resource() -> None:
 
 def test_a_failed_create_tells_of_no_resource() -> None:
     error = messages.error(409, "userName is in use", "uniqueness")
-    failed = replace(CREATED, resource_id=None, external_id=None, version=None, status=409, error=error)
+    failed = replace(CREATED, uri="/Users", resource_id=None, external_id=None, version=None, status=409, error=error)
 
     claims = events.claims(failed, txn="x", issuer=BASE, audience="urn:uuid:x")
 
