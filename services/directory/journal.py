@@ -247,7 +247,8 @@ def forestall(connection: Connection, write: Write) -> bool:
         {name: getattr(write, name) for name in kept}
         | {"seq": 0, "shard": -1, "position": 0, "state": State.CANCELLED.value, "accepted_at": func.clock_timestamp()}
     )
-    return connection.execute(ghost.on_conflict_do_nothing()).rowcount == 1
+    made = ghost.on_conflict_do_nothing().returning(tables.operation.c.id)
+    return connection.execute(made).one_or_none() is not None
 
 
 def find_shard(connection: Connection, operation_id: UUID) -> int:

@@ -271,3 +271,27 @@ def test_who_waits_for_one_of_a_circle_waits_for_all_of_it() -> None:
     steps = bulk_order.plan(intents, [(1, 2)])
 
     assert [(step.numbers, step.after) for step in steps] == [((1, 2), frozenset()), ((3,), frozenset({1, 2}))]
+
+
+def waves(*intents: Intent) -> dict[int, int]:
+    lanes = {intent.number: intent.lane for intent in intents if intent.lane is not None}
+    return bulk_order.waves(bulk_order.plan(intents), lanes)
+
+
+def test_what_needs_nothing_is_in_the_first_wave() -> None:
+    assert waves(post(1), post(2), change(3, 7)) == {1: 0, 2: 0, 3: 0}
+
+
+def test_what_must_wait_is_in_the_wave_behind() -> None:
+    assert waves(post(1, 2, 3), post(2), post(3, 2)) == {1: 2, 2: 0, 3: 1}
+
+
+def test_a_lane_keeps_its_order_within_a_wave_unless_success_is_needed() -> None:
+    assert waves(*(change(n, 7) for n in range(1, 5))) == dict.fromkeys(range(1, 5), 0)
+    assert waves(post(1), change(2, 1, 1), change(3, 1)) == {1: 0, 2: 1, 3: 1}
+
+
+def test_what_was_refused_has_no_wave_and_holds_up_nobody() -> None:
+    refused = Intent(number=1, method=Method.POST)
+
+    assert waves(refused, post(2, 1), post(3, 2)) == {2: 0, 3: 1}

@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
+import pytest
+
 from shared.scim import events, messages
 from shared.scim.events import Completion
 
@@ -69,3 +71,14 @@ def test_an_operation_of_a_bulk_request_is_told_with_its_bulk_id() -> None:
 
 def test_the_operations_of_a_bulk_request_are_counted_from_zero() -> None:
     assert [events.bulk_txn("2d80", index) for index in (0, 1)] == ["2d80:0", "2d80:1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [("x", ("x", None)), ("x:0", ("x", 0)), ("x:10", ("x", 10)), ("x:01", ("x:01", None)), ("x:-1", ("x:-1", None))],
+)
+def test_the_txn_of_one_operation_of_a_bulk_request_is_told_from_the_request_itself(
+    text: str, parsed: tuple[str, int | None]
+) -> None:
+    assert events.parse_txn(text) == parsed
+    assert parsed[1] is None or events.bulk_txn(*parsed) == text  # type: ignore[arg-type]
