@@ -47,7 +47,8 @@ class Bulk:
         return routes
 
     def _perform(self) -> Response:
-        deadline = time.monotonic() + self.settings.deadline_seconds
+        begun = time.monotonic()
+        deadline = begun + self.settings.deadline_seconds
         asked = bulk.parse(_message(self.settings), self.settings.max_bulk_operations)
         sender = Sender(principal=g.principal, request_id=g.request_id)
         plan = bulk_writes.plan(
@@ -55,7 +56,8 @@ class Bulk:
         )
         preferred = preferences.parse(request.headers.get("Prefer"))
         if preferred.respond_async and bulk_parts.is_acceptable(asked, plan):
-            return self._answer_later(asked, plan, sender, preferred.wait)
+            group = self._accept(asked, plan, sender, deadline)
+            return self._answer_in_time(group, asked, plan, min(begun + preferred.wait, deadline))
         return self._answer(asked, plan, bulk_running.run(self.writes, plan, asked.fail_on_errors, deadline))
 
     def _answer(self, asked: bulk.Request, plan: Plan, ended: Mapping[int, Ended]) -> Response:
@@ -68,12 +70,17 @@ class Bulk:
         logger.info("bulk request ended", extra=_numbers(asked, plan, ended))
         return responses.scim(messages.bulk_response(results))
 
-    def _answer_later(self, asked: bulk.Request, plan: Plan, sender: Sender, wait: int) -> Response:
-        """Accept all operations, and answer with 202 unless they have ended in time (RFC 9967 section 2.5.1.2)."""
+    def _accept(self, asked: bulk.Request, plan: Plan, sender: Sender, deadline: float) -> UUID:
+        """Take all operations into the journal, and return the id under which they are found."""
         group = g.operation_id = ids.new_group()
-        self.follower.submit(bulk_parts.make(group, asked, plan, sender))
-        logger.info("bulk request accepted", extra={"txn": str(group), "operations": len(asked.operations)})
-        ended = self.follower.wait(sender.principal, group, wait)
+        self.follower.submit(bulk_parts.make(group, asked, plan, sender), deadline)
+        numbers = {"operation_id": str(group), "operations": len(asked.operations)}
+        logger.info("bulk request accepted", extra={"request_id": g.request_id, **numbers})
+        return group
+
+    def _answer_in_time(self, group: UUID, asked: bulk.Request, plan: Plan, until: float) -> Response:
+        """Answer as usual if all has ended by then, and with 202 otherwise (RFC 9967 section 2.5.1.2)."""
+        ended = self.follower.wait(g.principal, group, until)
         if ended is None:
             return async_results.accepted(group, responses.base_url(g.principal, self.settings.public_url))
         return self._answer(asked, plan, {ids.index_of(one.id) + 1: self._ended(one) for one in ended})

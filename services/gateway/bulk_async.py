@@ -5,7 +5,6 @@ process drains what is due. It is walked while a request waits, and each time th
 """
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -33,35 +32,34 @@ class BulkFollower:
     writer: Writer
     shards: int
 
-    def submit(self, parts: Sequence[Part]) -> None:
+    def submit(self, parts: Sequence[Part], deadline: float) -> None:
         """Take a request into the journal, all of it, and ring the shards that can begin.
 
-        Raises UnavailableError when nothing of it was or will be applied, OutcomeUnknownError when the database cannot
+        The deadline is one on the monotonic clock. Raises UnavailableError when nothing of it was or will be applied, OutcomeUnknownError when the database cannot
         be asked.
         """
-        for shard in sorted(self._accept(parts)):
+        for shard in sorted(self._accept(parts, deadline)):
             self.writer.wake(shard)
 
-    def wait(self, principal: Principal, group: UUID, seconds: float) -> list[Result] | None:
-        """Return what the operations of a request ended in, helping it along, or None if that takes longer.
+    def wait(self, principal: Principal, group: UUID, until: float) -> list[Result] | None:
+        """Return what the operations of a request ended in by then, helping it along, or None if that takes longer.
 
         Raises nothing: the request is in the journal, and will be applied.
         """
-        until = time.monotonic() + min(seconds, self.writer.deadline_seconds)
-        pause, is_rung = threading.Event(), False
+        is_rung = False
         while (left := until - time.monotonic()) > 0:
             try:
                 found = self._look(principal, group)
                 if found is not None and not found.pending:
                     return self.results(principal, group)
                 if found is not None and found.idle_seconds > writing.LOOK_SECONDS and not is_rung:
-                    self._act(group, self.writer.wake)
+                    self._act(group, self.writer.wake, until)
                     is_rung = True
                 if found is not None and found.idle_seconds > writing.DRAIN_SECONDS:
-                    self._act(group, self.writer.drain)
+                    self._act(group, self.writer.drain, until)
             except SQLAlchemyError as error:
                 logger.warning("journal not readable", extra={"fault": backoff.classify(error).name})
-            pause.wait(min(writing.PAUSE_SECONDS, left))
+            time.sleep(min(writing.PAUSE_SECONDS, left))
         return None
 
     def help(self, principal: Principal, group: UUID) -> Standing | None:
@@ -72,7 +70,7 @@ class BulkFollower:
         until = time.monotonic() + HELP_SECONDS
         while found is not None and found.pending and time.monotonic() < until:
             before = found.pending
-            self._act(group, self.writer.drain)
+            self._act(group, self.writer.drain, until)
             found = self._look(principal, group)
             if found is not None and found.pending == before:
                 break
@@ -87,17 +85,17 @@ class BulkFollower:
         with database.transaction(self.writer.engine) as connection:
             return results.standing(connection, group, tenant_id=principal.tenant_id, token_id=principal.token_id)
 
-    def _act(self, group: UUID, act: Callable[[int], object]) -> None:
-        """Ring or drain the shards that have the request's next operations."""
+    def _act(self, group: UUID, act: Callable[[int], object], until: float) -> None:
+        """Ring or drain the shards that have the request's next operations; at each one the time may be over."""
         with database.transaction(self.writer.engine) as connection:
             shards = bulk_journal.pending_shards(connection, group)
         for shard in sorted(shards):
-            act(shard)
+            if time.monotonic() < until:
+                act(shard)
 
-    def _accept(self, parts: Sequence[Part]) -> set[int]:
+    def _accept(self, parts: Sequence[Part], deadline: float) -> set[int]:
         """Accept a request, and after a fault that passes try again, for its commit may have happened all the same."""
-        until = time.monotonic() + self.writer.deadline_seconds
-        while time.monotonic() < until:
+        while time.monotonic() < deadline:
             try:
                 with database.transaction(self.writer.engine) as connection:
                     return bulk_journal.accept(connection, parts, self.shards)
@@ -109,7 +107,7 @@ class BulkFollower:
                 if not fault.is_passing:
                     raise
                 logger.warning("accept is tried again", extra={"fault": fault.name})
-                threading.Event().wait(writing.PAUSE_SECONDS)
+                time.sleep(writing.PAUSE_SECONDS)
         return self._last_word(parts)
 
     def _last_word(self, parts: Sequence[Part]) -> set[int]:

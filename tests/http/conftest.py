@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import httpx
@@ -67,8 +68,7 @@ def settled(client: Client, location: str) -> httpx.Response:
 
 def verified(client: Client, token: str) -> dict[str, Any]:
     """Return the claims of a security event token, verified with the published keys."""
-    keys = KeySet.import_key_set(httpx.get(f"{client.base_url}jwks.json").json())
-    decoded = jwt.decode(token, keys, algorithms=["ES256"])
+    decoded = jwt.decode(token, _keys(f"{client.base_url}jwks.json"), algorithms=["ES256"])
     assert decoded.header["typ"] == "secevent+jwt"
     return decoded.claims
 
@@ -87,3 +87,8 @@ def held(engine: Engine, shards: int) -> Iterator[None]:
             yield
         finally:
             connection.execute(text("SELECT pg_advisory_unlock_all()"))
+
+
+@cache
+def _keys(url: str) -> KeySet:
+    return KeySet.import_key_set(httpx.get(url).json())
