@@ -35,8 +35,8 @@ class BulkFollower:
     def submit(self, parts: Sequence[Part], deadline: float) -> None:
         """Take a request into the journal, all of it, and ring the shards that can begin.
 
-        The deadline is one on the monotonic clock. Raises UnavailableError when nothing of it was or will be applied, OutcomeUnknownError when the database cannot
-        be asked.
+        The deadline is one on the monotonic clock. Raises UnavailableError when nothing of it was or will be applied,
+        OutcomeUnknownError when the database cannot be asked.
         """
         for shard in sorted(self._accept(parts, deadline)):
             self.writer.wake(shard)

@@ -30,7 +30,7 @@ def make(group: UUID, asked: Request, plan: Plan, sender: Sender) -> list[Part]:
     operations = {operation.number: operation for operation in asked.operations}
     errors = _errors(plan)
     found = {n: _write(sender, operation, plan.prepared[n]) for n, operation in operations.items()}
-    waves = bulk_order.waves(plan.steps, {n: write.lane for n, write in found.items() if n not in errors})
+    waves = bulk_order.waves(plan.steps, {n: write.lane for n, write in found.items() if write.lane != NO_LANE})
     return [
         Part(
             write=replace(

@@ -85,6 +85,7 @@ def plan(intents: Sequence[Intent], together: Iterable[tuple[int, ...]] = ()) ->
 def waves(steps: Sequence[Step], lanes: Mapping[int, UUID]) -> dict[int, int]:
     """Return the wave of each operation that has a lane; it may be begun when all of earlier waves have ended.
 
+    One that will never be begun is counted too: those before and behind it wait for each other only through it.
     Operations of one lane may be in one wave, for a lane keeps their order, unless one needs the other's success.
     """
     found: dict[int, int] = {}

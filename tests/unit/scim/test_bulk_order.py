@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from shared.scim import bulk_order, patch, validation
@@ -295,3 +295,19 @@ def test_what_was_refused_has_no_wave_and_holds_up_nobody() -> None:
     refused = Intent(number=1, method=Method.POST)
 
     assert waves(refused, post(2, 1), post(3, 2)) == {2: 0, 3: 1}
+
+
+@given(intents=requests())
+def test_the_waves_of_any_request_keep_the_order_of_its_plan(intents: list[Intent]) -> None:
+    assume(not bulk_order.circles({intent.number: intent.needs for intent in intents}))
+    lanes = {intent.number: intent.lane for intent in intents if intent.lane is not None}
+    steps = bulk_order.plan(intents)
+
+    found = bulk_order.waves(steps, lanes)
+
+    assert found.keys() == lanes.keys()
+    for number, earlier in waited_for(steps).items():
+        for other in earlier:
+            assert found[other] < found[number] or (lanes[other] == lanes[number] and found[other] == found[number])
+    for step in steps:
+        assert all(found[other] < found[number] for number in step.numbers for other in step.needs)
