@@ -117,7 +117,8 @@ RETURNING id, shard
 )
 
 # A lane is left out from the first operation on that waits: for its next try, or for an earlier wave of its bulk
-# request, whose other operations are in any shard. Their ids follow the request's own (services/directory/ids.py).
+# request, whose other operations are in any shard. Their ids follow the request's own (services/directory/ids.py), and
+# are looked up as a range; to ask for `state` there would tempt the planner to read all that is pending instead.
 _BATCH = text("""
 WITH waiting AS MATERIALIZED (
   SELECT lane, seq, wave, not_before > clock_timestamp() AS is_resting,
@@ -126,7 +127,7 @@ WITH waiting AS MATERIALIZED (
   FROM operation
   WHERE state = 'pending' AND shard = :shard AND (not_before > clock_timestamp() OR wave > 0)
 ), bulk AS (
-  SELECT first, (SELECT min(o.wave) FROM operation o WHERE o.id > b.first AND o.id <= b.last AND o.state = 'pending')
+  SELECT first, (SELECT min(o.wave) FROM operation o WHERE o.id > b.first AND o.id <= b.last AND o.settled_at IS NULL)
          AS wave
   FROM (SELECT DISTINCT first, last FROM waiting WHERE wave > 0) b
 ), held AS (
