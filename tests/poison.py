@@ -46,7 +46,7 @@ def die(engine: Engine, *writes: Write) -> None:
     """Accept writes of marked employees, and let each die at its first start."""
     with database.transaction(engine) as connection:
         shards = set(journal.accept(connection, writes, shards=1).shards.values())
-    drainer = Drainer(engine=engine, announce=lambda _: None, max_starts=1)
+    drainer = Drainer(engine=engine, announce=lambda _: None, max_starts=1, ring=lambda _: None)
     with spread(engine, RAISES):
         while set(states(engine, [write.id for write in writes])) != {"dead"}:
             for shard in shards:

@@ -13,10 +13,11 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, Connection, Engine, Uuid, bindparam, text
 
-from services.directory import attempts, backoff, database, failures, history, journal
+from services.directory import attempts, backoff, bulk_journal, database, failures, history, journal
 from services.directory.apply import Applied, apply, refusal
 from services.directory.attempts import Attempt, Watch
 from services.directory.backoff import Fault
+from services.directory.bulk_journal import Ring
 from services.directory.catalogues import Catalogues
 from services.directory.journal import Operation
 from shared import metrics
@@ -79,6 +80,8 @@ class Drainer:
     engine: Engine
     announce: Announce
     max_starts: int
+    ring: Ring
+    """Rings another shard, when its operations need wait no longer for what was applied here."""
     watch: Watch = attempts.unwatched
     catalogues: Catalogues = field(default_factory=Catalogues)
 
@@ -161,6 +164,7 @@ class Drainer:
         for operation, result in zip(operations, results, strict=True):
             metrics.count(metrics.SETTLED, f"{result.outcome.status // 100}xx")
             logger.info("operation settled", extra=_about(operation) | {"status": result.outcome.status})
+        bulk_journal.ring(self.engine, operations, self.ring)
         return replies
 
     def _enter(self, connection: Connection, shard: int) -> datetime:
@@ -184,7 +188,13 @@ class Drainer:
         self._note(shard, begun)
         try:
             catalogues = self.catalogues.of_tenants(connection, {operation.tenant_id for operation in operations})
-            results = [apply(connection, each, catalogues[each.tenant_id], now) for each in attempt.each(operations)]
+            refused = bulk_journal.refused(connection, operations)
+            results = [
+                Applied(outcome=refusal(each.id, refused[each.id]))
+                if each.id in refused
+                else apply(connection, each, catalogues[each.tenant_id], now)
+                for each in attempt.each(operations)
+            ]
             history.record(connection, [entry for result in results for entry in result.entries])
             journal.settle(connection, [result.outcome for result in results])
         except Exception:
@@ -260,6 +270,7 @@ class Drainer:
     def _tell_dead(self, dead: Sequence[Operation]) -> int:
         metrics.count(metrics.DEAD, times=len(dead))
         self.announce([Reply(channel=operation.reply_to, outcome=_given_up(operation)) for operation in dead])
+        bulk_journal.ring(self.engine, dead, self.ring)
         return len(dead)
 
 

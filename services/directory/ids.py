@@ -5,6 +5,12 @@ from uuid import UUID
 
 import uuid_utils.compat
 
+GROUP_MASK = 0xFFFF
+"""The bits that number the members of a group. They are random ones, behind the time and a counter."""
+
+LARGEST_GROUP = GROUP_MASK
+"""Members of one group, at most."""
+
 
 def new() -> UUID:
     """Return a new id; ids of one process rise."""
@@ -18,6 +24,32 @@ def parse(text: str) -> UUID | None:
     except ValueError:
         return None
     return found if str(found) == text else None
+
+
+def new_group() -> UUID:
+    """Return the id of a group, whose members' ids follow it; nothing else has one of these."""
+    return group_of(new())
+
+
+def group_of(member: UUID) -> UUID:
+    """Return the id of the group that a member's id was made in."""
+    return UUID(int=member.int & ~GROUP_MASK)
+
+
+def member(group: UUID, index: int) -> UUID:
+    """Return the id of a group's member; the index counts from zero."""
+    assert 0 <= index < LARGEST_GROUP, "the id would be in another group"
+    return UUID(int=group.int + 1 + index)
+
+
+def index_of(member: UUID) -> int:
+    """Return a member's place in its group, from zero."""
+    return (member.int & GROUP_MASK) - 1
+
+
+def last_of(group: UUID) -> UUID:
+    """Return the largest id that a member of a group can have."""
+    return UUID(int=group.int | GROUP_MASK)
 
 
 def first_at(moment: datetime) -> UUID:

@@ -68,6 +68,11 @@ class Write:
     """The digest of the key by which its client recognises it."""
     is_new: bool = False
     """It is known not to be an earlier one sent again."""
+    wave: int | None = None
+    """In a bulk request that nobody waits for: it is begun when all operations of earlier waves have ended."""
+    needs: Sequence[UUID] | None = None
+    """The operations of that request that must have succeeded."""
+    bulk_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,9 +111,9 @@ def shard_of(lane: UUID, shards: int) -> int:
 _ACCEPT = text("""
 WITH sent AS (
   SELECT * FROM unnest(:id, :tenant_id, :token_id, :request_id, :resource_type, :lane, :shard, :method,
-                       cast(:request AS jsonb[]), :if_match, :reply_to, :digest, :is_new)
+                       cast(:request AS jsonb[]), :if_match, :reply_to, :digest, :is_new, :wave, :needs, :bulk_id)
     WITH ORDINALITY AS i(id, tenant_id, token_id, request_id, resource_type, lane, shard, method, request, if_match,
-                         reply_to, digest, is_new, ordinal)
+                         reply_to, digest, is_new, wave, needs, bulk_id, ordinal)
 ), repeated AS (
   SELECT s.id FROM sent s
   WHERE NOT s.is_new AND EXISTS (SELECT FROM unanswered u WHERE u.digest = s.digest AND u.operation_id <> s.id)
@@ -135,9 +140,9 @@ WITH sent AS (
   ORDER BY i.ordinal
 ), written AS (
   INSERT INTO operation (id, tenant_id, token_id, request_id, resource_type, lane, seq, shard, position, method,
-                         request, if_match, reply_to, accepted_at)
+                         request, if_match, reply_to, accepted_at, wave, needs, bulk_id)
   SELECT id, tenant_id, token_id, request_id, resource_type, lane, seq, lane_shard, nextval('operation_position'),
-         method, request, if_match, reply_to, clock_timestamp()
+         method, request, if_match, reply_to, clock_timestamp(), wave, cast(needs AS uuid[]), bulk_id
   FROM placed
   RETURNING id, shard
 ), noted AS (
@@ -152,18 +157,35 @@ SELECT id, shard FROM written UNION ALL SELECT id, NULL FROM repeated
     *(bindparam(name, type_=ARRAY(Uuid)) for name in ("id", "tenant_id", "token_id", "lane")),
     *(
         bindparam(name, type_=ARRAY(Text))
-        for name in ("request_id", "resource_type", "method", "request", "if_match", "reply_to")
+        for name in ("request_id", "resource_type", "method", "request", "if_match", "reply_to", "needs", "bulk_id")
     ),
-    bindparam("shard", type_=ARRAY(Integer)),
+    *(bindparam(name, type_=ARRAY(Integer)) for name in ("shard", "wave")),
 )
 
+# A lane is left out from the first operation on that waits: for its next try, or for an earlier wave of its bulk
+# request, whose other operations are in any shard. Their ids follow the request's own (services/directory/ids.py), and
+# are looked up as a range; to ask for `state` there would tempt the planner to read all that is pending instead.
 _BATCH = text("""
+WITH waiting AS MATERIALIZED (
+  SELECT lane, seq, wave, not_before > clock_timestamp() AS is_resting,
+         cast(left(cast(id AS text), 32) || '0000' AS uuid) AS first,
+         cast(left(cast(id AS text), 32) || 'ffff' AS uuid) AS last
+  FROM operation
+  WHERE state = 'pending' AND shard = :shard AND (not_before > clock_timestamp() OR wave > 0)
+), bulk AS (
+  SELECT first, (SELECT min(o.wave) FROM operation o WHERE o.id > b.first AND o.id <= b.last AND o.settled_at IS NULL)
+         AS wave
+  FROM (SELECT DISTINCT first, last FROM waiting WHERE wave > 0) b
+), held AS (
+  SELECT w.lane, min(w.seq) AS seq FROM waiting w LEFT JOIN bulk b ON b.first = w.first
+  WHERE w.is_resting OR w.wave > b.wave
+  GROUP BY w.lane
+)
 SELECT id, tenant_id, token_id, request_id, resource_type, lane, seq, shard, method, request, if_match, reply_to,
-       accepted_at, starts, delays, not_before
+       accepted_at, starts, delays, not_before, wave, needs, bulk_id
 FROM operation
 WHERE state = 'pending' AND shard = :shard
-  AND lane NOT IN (SELECT lane FROM operation
-                   WHERE state = 'pending' AND shard = :shard AND not_before > clock_timestamp())
+  AND NOT EXISTS (SELECT FROM held WHERE held.lane = operation.lane AND held.seq <= operation.seq)
 ORDER BY position
 LIMIT :limit
 FOR UPDATE
@@ -191,10 +213,11 @@ def accept(connection: Connection, writes: Sequence[Write], shards: int, answeri
         name: [getattr(write, name) for write in writes]
         for name in (
             *("id", "tenant_id", "token_id", "request_id", "resource_type", "lane", "method", "if_match", "reply_to"),
-            "is_new",
+            *("is_new", "wave", "bulk_id"),
         )
     }
     parameters["digest"] = [write.digest if write.key is None else None for write in writes]
+    parameters["needs"] = [_array(write.needs) for write in writes]
     parameters["shard"] = [shard_of(write.lane, shards) for write in writes]
     parameters["request"] = [orjson.dumps(write.request).decode() for write in writes]
     found = {row.id: row.shard for row in connection.execute(_ACCEPT, parameters | {"answering": answering})}
@@ -207,7 +230,7 @@ def accept(connection: Connection, writes: Sequence[Write], shards: int, answeri
 def batch(connection: Connection, shard: int, limit: int = BATCH) -> list[Operation]:
     """Lock the operations of a shard that wait longest; those of one lane are in order, with none left out between.
 
-    A lane whose head waits for its next try is left out as a whole.
+    A lane whose head waits, for its next try or for a wave of its bulk request, is left out as a whole.
     """
     rows = connection.execute(_BATCH, {"shard": shard, "limit": limit}).mappings()
     return [Operation(**row) for row in rows]
@@ -233,12 +256,7 @@ def prevent(connection: Connection, write: Write) -> bool:
 
     One that is not in the journal leaves its id there, so that an accept which is still on its way fails.
     """
-    table = tables.operation
-    ghost = insert(table).values(
-        {name: value for name, value in vars(write).items() if name in table.c and name not in {"request", "if_match"}}
-        | {"seq": 0, "shard": -1, "position": 0, "state": State.CANCELLED.value, "accepted_at": func.clock_timestamp()}
-    )
-    connection.execute(ghost.on_conflict_do_nothing())
+    forestall(connection, write)
     return cancel(connection, write.id)
 
 
@@ -251,6 +269,17 @@ def cancel(connection: Connection, operation_id: UUID) -> bool:
         .values(state=State.CANCELLED.value, settled_at=func.clock_timestamp())
     )
     return connection.scalar(select(table.c.state).where(table.c.id == operation_id)) == State.CANCELLED.value
+
+
+def forestall(connection: Connection, write: Write) -> bool:
+    """Leave the id of a write in the journal, so that an accept which is on its way fails; False if it is there."""
+    kept = ("id", "tenant_id", "token_id", "request_id", "resource_type", "lane", "method", "reply_to")
+    ghost = insert(tables.operation).values(
+        {name: getattr(write, name) for name in kept}
+        | {"seq": 0, "shard": -1, "position": 0, "state": State.CANCELLED.value, "accepted_at": func.clock_timestamp()}
+    )
+    made = ghost.on_conflict_do_nothing().returning(tables.operation.c.id)
+    return connection.execute(made).one_or_none() is not None
 
 
 def find_shard(connection: Connection, operation_id: UUID) -> int:
@@ -273,3 +302,8 @@ def waiting_shards(connection: Connection, older_than_seconds: float) -> list[in
     horizon = func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, older_than_seconds)
     statement = select(table.c.shard).distinct().where(table.c.state == State.PENDING.value, due < horizon)
     return list(connection.scalars(statement))
+
+
+def _array(found: Sequence[UUID] | None) -> str | None:
+    """Return ids as PostgreSQL spells an array: an array of arrays would have to be a rectangle."""
+    return None if found is None else f"{{{','.join(map(str, found))}}}"

@@ -1,5 +1,6 @@
 """Sign security events, and publish the key that verifies them; the private half never leaves the directory."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -16,8 +17,15 @@ SECRET = "events"  # noqa: S105 - the name of one.
 
 def sign(connection: Connection, claims: dict[str, Any]) -> str:
     """Return a security event token: a signed JWT in the compact form (RFC 8417, RFC 7515)."""
+    [token] = sign_all(connection, [claims])
+    return token
+
+
+def sign_all(connection: Connection, claims: Iterable[dict[str, Any]]) -> list[str]:
+    """Return a security event token for each of these claims."""
     key = _key(connection)
-    return jwt.encode({"alg": ALGORITHM, "typ": events.TYPE, "kid": key.kid}, claims, key)
+    header = {"alg": ALGORITHM, "typ": events.TYPE, "kid": key.kid}
+    return [jwt.encode(header, each, key) for each in claims]
 
 
 def public_keys(connection: Connection) -> dict[str, Any]:

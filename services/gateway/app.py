@@ -28,6 +28,7 @@ from services.gateway.answering import Answers
 from services.gateway.async_results import AsyncResults
 from services.gateway.auth import Authenticator
 from services.gateway.bulk import Bulk
+from services.gateway.bulk_async import BulkFollower
 from services.gateway.counting import ToleranceCounter
 from services.gateway.delivering import Delivery
 from services.gateway.repeating import Repeats
@@ -93,10 +94,11 @@ def create(settings: Settings) -> Flask:
             engine=engine,
             announce=partial(_announce, Announcer(redis=redis, key=key), waiters),
             max_starts=settings.max_starts,
+            ring=partial(queue.wake, celery, redis),
             catalogues=catalogues,
         ),
         turns=Turns(POOL_SIZE // 4),
-        wake=lambda shard: queue.wake(celery, redis, shard),
+        wake=partial(queue.wake, celery, redis),
         deadline_seconds=settings.deadline_seconds,
     )
     authenticator = Authenticator(engine, settings.token_cache_seconds)
@@ -107,9 +109,10 @@ def create(settings: Settings) -> Flask:
     writes = Writes(writer=writer, channel=channel, counter=counter, repeats=repeats)
     resources = Resources(settings=settings, engine=engine, writes=writes)
     searching = Searching(settings, engine, counter)
-    results = AsyncResults(settings=settings, engine=engine, writer=writer)
+    follower = BulkFollower(writer=writer, shards=settings.shards)
+    results = AsyncResults(settings=settings, engine=engine, writer=writer, follower=follower)
     document = surface.document(PREFIXES)
-    bulk = Bulk(settings=settings, engine=engine, writes=writes)
+    bulk = Bulk(settings=settings, engine=engine, writes=writes, follower=follower)
     for prefix in PREFIXES:
         endpoints = (
             resources.blueprint(),

@@ -1,6 +1,8 @@
 """Answer requests that were sent with `Prefer: respond-async`: first 202, later a signed event (RFC 9967)."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from flask import Blueprint, Response, g
@@ -8,8 +10,8 @@ from sqlalchemy import Connection, Engine
 
 from services.directory import database, ids, results, signing
 from services.directory.results import Result
-from services.directory.tokens import Principal
 from services.gateway import responses, writing
+from services.gateway.bulk_async import BulkFollower
 from services.gateway.writing import Writer
 from shared.scim import events
 from shared.scim.errors import NotFoundError
@@ -29,18 +31,6 @@ def accepted(operation_id: UUID, base: str) -> Response:
     return responses.without_body(Response(status=202, headers=headers))
 
 
-def token(
-    connection: Connection, result: Result, *, txn: str, principal: Principal, base: str, bulk_id: str | None = None
-) -> str:
-    """Return the signed event of an operation that has ended (RFC 9967 section 2.5.1.3).
-
-    `txn` is the operation's id; of one operation of a bulk request it is `events.bulk_txn`, and `bulk_id` its bulkId.
-    """
-    completion = replace(results.completion(result, writing.unavailable()), bulk_id=bulk_id)
-    audience = f"urn:uuid:{principal.token_id}"
-    return signing.sign(connection, events.claims(completion, txn=txn, issuer=base, audience=audience))
-
-
 @dataclass(frozen=True, kw_only=True)
 class AsyncResults:
     """What the endpoints of results need."""
@@ -48,6 +38,7 @@ class AsyncResults:
     settings: Settings
     engine: Engine
     writer: Writer
+    follower: BulkFollower
 
     def blueprint(self) -> Blueprint:
         """Return the routes: the result of one request, and the keys that verify it, which need no token."""
@@ -57,28 +48,63 @@ class AsyncResults:
         return routes
 
     def _result(self, txn: str) -> Response:
-        result = self._find(txn)
-        if result.is_pending and result.waited_seconds > writing.DRAIN_SECONDS:
-            self.writer.drain(result.shard)
-            result = self._find(txn)
-        if result.is_pending:
-            return _pending(txn)
-        base = responses.base_url(g.principal, self.settings.public_url)
-        with database.transaction(self.engine) as connection:
-            signed = token(connection, result, txn=txn, principal=g.principal, base=base)
-        return Response(signed, content_type=events.MEDIA_TYPE)
+        request_id, index = events.parse_txn(txn)
+        operation_id = ids.parse(request_id)
+        if operation_id is None:
+            raise _not_found()
+        find = partial(self._find, operation_id, index)
+        found = find()
+        if found is not None and found.is_pending:
+            self._help(found)
+            found = find()
+        if found is not None:
+            return _pending(txn) if found.is_pending else self._event(txn, found)
+        if index is None:
+            return self._results(txn, operation_id)
+        raise _not_found()
 
-    def _find(self, txn: str) -> Result:
-        """Return the operation; what another token sent is as unknown as what nobody sent."""
-        operation_id, found = ids.parse(txn), None
-        if operation_id is not None:
-            with database.transaction(self.engine) as connection:
-                found = results.find(
-                    connection, operation_id, tenant_id=g.principal.tenant_id, token_id=g.principal.token_id
-                )
+    def _find(self, operation_id: UUID, index: int | None) -> Result | None:
+        """Return an operation, or one of a bulk request; another token's is as unknown as nobody's."""
+        with database.transaction(self.engine) as connection:
+            if index is None:
+                return results.find(connection, operation_id, **_sender())
+            return results.find_part(connection, operation_id, index, **_sender())
+
+    def _help(self, result: Result) -> None:
+        """Work off what waits for more than a second."""
+        if result.is_part:
+            self.follower.help(g.principal, ids.group_of(result.id))
+        elif result.waited_seconds > writing.DRAIN_SECONDS:
+            self.writer.drain(result.shard)
+
+    def _event(self, txn: str, result: Result) -> Response:
+        with database.transaction(self.engine) as connection:
+            [(_, token)] = self._sign(connection, {txn: result})
+        return Response(token, content_type=events.MEDIA_TYPE)
+
+    def _results(self, txn: str, group: UUID) -> Response:
+        """Answer for a bulk request: all its events, in the form of a poll's answer (RFC 8936 section 2.3)."""
+        found = self.follower.help(g.principal, group)
         if found is None:
-            raise NotFoundError("This token sent no request with this id, or its result is no longer kept")
-        return found
+            raise _not_found()
+        if found.pending:
+            return _pending(txn)
+        ended = {events.bulk_txn(txn, ids.index_of(one.id)): one for one in self.follower.results(g.principal, group)}
+        with database.transaction(self.engine) as connection:
+            tokens = self._sign(connection, ended)
+        response = responses.scim({"sets": dict(tokens)})
+        response.content_type = events.SETS_MEDIA_TYPE
+        return response
+
+    def _sign(self, connection: Connection, ended: Mapping[str, Result]) -> list[tuple[str, str]]:
+        """Return the ids and the signed events of operations that have ended (RFC 9967 section 2.5.1.3)."""
+        base = responses.base_url(g.principal, self.settings.public_url)
+        audience = f"urn:uuid:{g.principal.token_id}"
+        claims = [
+            events.claims(results.completion(one, writing.unavailable()), txn=txn, issuer=base, audience=audience)
+            for txn, one in ended.items()
+        ]
+        return list(zip((each["jti"] for each in claims), signing.sign_all(connection, claims), strict=True))
 
     def _keys(self) -> Response:
         with database.transaction(self.engine) as connection:
@@ -90,3 +116,11 @@ class AsyncResults:
 def _pending(txn: str) -> Response:
     """RFC 9967 section 3: a 202 without a body has Set-Txn."""
     return responses.without_body(Response(status=202, headers={"Set-Txn": txn, "Retry-After": str(RETRY_SECONDS)}))
+
+
+def _not_found() -> NotFoundError:
+    return NotFoundError("This token sent no request with this id, or its result is no longer kept")
+
+
+def _sender() -> dict[str, UUID]:
+    return {"tenant_id": g.principal.tenant_id, "token_id": g.principal.token_id}

@@ -11,14 +11,16 @@ from uuid import UUID
 from flask import Blueprint, Response, g, request
 from sqlalchemy import Engine
 
-from services.directory import database, queries
+from services.directory import database, ids, queries
+from services.directory.results import Result
 from services.directory.tokens import Principal
-from services.gateway import bulk_running, bulk_writes, errors, requests, responses
+from services.gateway import async_results, bulk_parts, bulk_running, bulk_writes, errors, requests, responses
+from services.gateway.bulk_async import BulkFollower
 from services.gateway.bulk_running import Ended
 from services.gateway.bulk_writes import Plan
 from services.gateway.writes import Sender, Writes
 from shared.outcomes import Outcome
-from shared.scim import bulk, messages
+from shared.scim import bulk, messages, preferences
 from shared.scim.attributes import ResourceType
 from shared.scim.bulk import Method, Operation
 from shared.scim.bulk_order import Claim
@@ -36,6 +38,7 @@ class Bulk:
     settings: Settings
     engine: Engine
     writes: Writes
+    follower: BulkFollower
 
     def blueprint(self) -> Blueprint:
         """Return the route."""
@@ -44,14 +47,21 @@ class Bulk:
         return routes
 
     def _perform(self) -> Response:
-        deadline = time.monotonic() + self.settings.deadline_seconds
+        begun = time.monotonic()
+        deadline = begun + self.settings.deadline_seconds
         asked = bulk.parse(_message(self.settings), self.settings.max_bulk_operations)
         sender = Sender(principal=g.principal, request_id=g.request_id)
         plan = bulk_writes.plan(
             self.writes, sender, g.catalogue, asked.operations, partial(self._present, sender.principal)
         )
-        ended = bulk_running.run(self.writes, plan, asked.fail_on_errors, deadline)
-        base = responses.base_url(sender.principal, self.settings.public_url)
+        preferred = preferences.parse(request.headers.get("Prefer"))
+        if preferred.respond_async and bulk_parts.is_acceptable(asked, plan):
+            group = self._accept(asked, plan, sender, deadline)
+            return self._answer_in_time(group, asked, plan, min(begun + preferred.wait, deadline))
+        return self._answer(asked, plan, bulk_running.run(self.writes, plan, asked.fail_on_errors, deadline))
+
+    def _answer(self, asked: bulk.Request, plan: Plan, ended: Mapping[int, Ended]) -> Response:
+        base = responses.base_url(g.principal, self.settings.public_url)
         results = [
             _result(operation, ended[operation.number], base + plan.locations[operation.number])
             for operation in asked.operations
@@ -59,6 +69,28 @@ class Bulk:
         ]
         logger.info("bulk request ended", extra=_numbers(asked, plan, ended))
         return responses.scim(messages.bulk_response(results))
+
+    def _accept(self, asked: bulk.Request, plan: Plan, sender: Sender, deadline: float) -> UUID:
+        """Take all operations into the journal, and return the id under which they are found."""
+        group = g.operation_id = ids.new_group()
+        self.follower.submit(bulk_parts.make(group, asked, plan, sender), deadline)
+        numbers = {"operation_id": str(group), "operations": len(asked.operations)}
+        logger.info("bulk request accepted", extra={"request_id": g.request_id, **numbers})
+        return group
+
+    def _answer_in_time(self, group: UUID, asked: bulk.Request, plan: Plan, until: float) -> Response:
+        """Answer as usual if all has ended by then, and with 202 otherwise (RFC 9967 section 2.5.1.2)."""
+        ended = self.follower.wait(g.principal, group, until)
+        if ended is None:
+            return async_results.accepted(group, responses.base_url(g.principal, self.settings.public_url))
+        return self._answer(asked, plan, {ids.index_of(one.id) + 1: self._ended(one) for one in ended})
+
+    def _ended(self, one: Result) -> Ended:
+        assert one.outcome is not None, "who waits for a bulk request that is accepted never cancels it"
+        try:
+            return self.writes.succeeded(g.principal.tenant_id, one.outcome)
+        except SCIMError as error:
+            return error
 
     def _present(
         self, principal: Principal, resource_type: ResourceType, resource_ids: Iterable[UUID]

@@ -17,9 +17,9 @@ from services.gateway.bulk_writes import Member, Plan, Single
 from services.gateway.writes import Writes
 from services.gateway.writing import unavailable
 from shared.outcomes import Outcome
+from shared.scim import bulk
 from shared.scim.bulk_order import Step
 from shared.scim.errors import (
-    ConflictError,
     InternalError,
     NotFoundError,
     OutcomeUnknownError,
@@ -110,11 +110,11 @@ class _Performing:
         refused = {number: one for number, one in prepared.items() if isinstance(one, SCIMError)}
         failed = min((number for number in step.needs if isinstance(ended[number], SCIMError)), default=None)
         if refused:
-            return {number: refused.get(number) or _needs(min(refused)) for number in step.numbers}
+            return {number: refused.get(number) or bulk.failed_need(min(refused)) for number in step.numbers}
         if time.monotonic() >= self.deadline:
             return dict.fromkeys(step.numbers, unavailable())
         if failed is not None:
-            return dict.fromkeys(step.numbers, _needs(failed))
+            return dict.fromkeys(step.numbers, bulk.failed_need(failed))
         singles = {
             number: self._perform(one.write, self.deadline)
             for number, one in prepared.items()
@@ -134,7 +134,7 @@ class _Performing:
                 return {number: replace(one, status=201, is_complete=True) for number, one in done.items()}
         there = {number: members[number] for number, one in created.items() if _may_be_applied(one)}
         number, error = failed
-        others = error if isinstance(error, UnavailableError) else _needs(number)
+        others = error if isinstance(error, UnavailableError) else bulk.failed_need(number)
         return dict.fromkeys(members, others) | {number: error} | self._take_back(there)
 
     def _in_turn(self, writes: Mapping[int, Write]) -> dict[int, Ended]:
@@ -170,7 +170,3 @@ def _failed(ended: Mapping[int, Ended]) -> tuple[int, SCIMError] | None:
 
 def _may_be_applied(ended: Ended) -> bool:
     return isinstance(ended, Outcome | OutcomeUnknownError | InternalError)
-
-
-def _needs(number: int) -> ConflictError:
-    return ConflictError(f"It refers to what operation {number} was to create, and that one failed")

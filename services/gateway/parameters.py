@@ -18,7 +18,14 @@ URN = Parameter(
     description="The URN of a schema.",
     schema=TEXT | {"examples": [schema.id for schema in resource_types.BUILT_IN.schemas.values()]},
 )
-TXN = Parameter(name="txn", place="path", description="What the 202 said in Set-Txn.", schema=TEXT)
+TXN = Parameter(
+    name="txn",
+    place="path",
+    description=(
+        "What the 202 said in Set-Txn; for one operation of a bulk request followed by `:` and its place, from zero."
+    ),
+    schema=TEXT,
+)
 ASSET = Parameter(name="asset", place="path", description="The name of a file.", schema=TEXT)
 IF_MATCH = Parameter(
     name="If-Match", place="header", description="The version that the resource must have.", schema=TEXT

@@ -203,7 +203,8 @@ def _probe(path: str, name: str, summary: str, *answers: Answer) -> Route:
 _BULK = (
     Route(
         method="POST", path="/Bulk", name="bulk", tag="Bulk", summary="Many writes in one (RFC 7644 section 3.7)",
-        body="BulkRequest", answers=(Answer(status=200, description="A result for each.", schema="BulkResponse"),),
+        body="BulkRequest", parameters=(PREFER,),
+        answers=(Answer(status=200, description="A result for each.", schema="BulkResponse"), *LATER),
         refusals=(*WRITE, *BODY),
     ),
 )  # fmt: skip
@@ -213,6 +214,10 @@ _ASYNC = (
         summary="How a request ended that was answered with 202 (RFC 9967)",
         answers=(
             Answer(status=200, description="A signed security event.", media_type=events.MEDIA_TYPE),
+            Answer(
+                status=200, description="Of a bulk request one for each operation, in its order.",
+                schema="SecurityEvents", media_type=events.SETS_MEDIA_TYPE,
+            ),
             Answer(
                 status=202, description="It has not ended yet.", headers=("Set-Txn", "Retry-After"), media_type=None
             ),

@@ -72,7 +72,7 @@ class Writes:
 
     def perform(self, write: Write, deadline: float | None = None) -> Outcome:
         """Take a write through the journal, and return its outcome. Raises what it was refused with."""
-        return self._succeeded(write, self.writer.write(write, deadline))
+        return self.succeeded(write.tenant_id, self.writer.write(write, deadline))
 
     def perform_once(self, write: Write, answer: Answer) -> Outcome:
         """Take a write through as `perform`, unless it is an earlier one sent again: return that one's outcome then."""
@@ -83,7 +83,7 @@ class Writes:
         )
         outcome = self.repeats.take(write, answer, way).outcome
         assert outcome is not None, "who waits gets an outcome, or an error"
-        return self._succeeded(write, outcome)
+        return self.succeeded(write.tenant_id, outcome)
 
     def submit_once(self, write: Write, answer: Answer, seconds: int) -> Taken:
         """Take a write into the journal, and return its outcome if it is there within so many seconds.
@@ -97,13 +97,14 @@ class Writes:
         )
         taken = self.repeats.take(replace(write, reply_to=self.channel if seconds else NOBODY), answer, way)
         if taken.outcome is not None:
-            self._succeeded(write, taken.outcome)
+            self.succeeded(write.tenant_id, taken.outcome)
         return taken
 
-    def _succeeded(self, write: Write, outcome: Outcome) -> Outcome:
+    def succeeded(self, tenant_id: UUID, outcome: Outcome) -> Outcome:
+        """Return the outcome of a write that succeeded. Raises what another was refused with."""
         if outcome.detail is not None:
             raise errors.restore(outcome.status, outcome.scim_type, outcome.detail)
-        self.counter.note(write.tenant_id, outcome.tolerances or ())
+        self.counter.note(tenant_id, outcome.tolerances or ())
         return outcome
 
     def _resource(self, sender: Sender, resource_type: ResourceType, document: Any) -> dict[str, Any]:

@@ -41,7 +41,11 @@ Tasks(
     engine=_engine,
     redis=_redis,
     drainer=Drainer(
-        engine=_engine, announce=_announcer.announce, max_starts=_settings.max_starts, watch=hanging.watched
+        engine=_engine,
+        announce=_announcer.announce,
+        max_starts=_settings.max_starts,
+        ring=lambda shard: queue.wake(app, _redis, shard),
+        watch=hanging.watched,
     ),
     celery=app,
 ).register()

@@ -13,6 +13,7 @@ from typing import Any
 from shared.scim import messages
 from shared.scim.attributes import ResourceType
 from shared.scim.errors import (
+    ConflictError,
     InvalidSyntaxError,
     InvalidValueError,
     MethodNotAllowedError,
@@ -107,6 +108,11 @@ def result(
         "response": response,
     }
     return {name: value for name, value in members.items() if value is not None}
+
+
+def failed_need(number: int) -> ConflictError:
+    """Return the error of an operation that refers to what this one was to create."""
+    return ConflictError(f"It refers to what operation {number} was to create, and that one failed")
 
 
 def _members(value: Any, what: str) -> dict[str, Any]:

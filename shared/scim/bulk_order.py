@@ -85,6 +85,26 @@ def plan(intents: Sequence[Intent], together: Iterable[tuple[int, ...]] = ()) ->
     return tuple(steps)
 
 
+def waves(steps: Sequence[Step], lanes: Mapping[int, UUID]) -> dict[int, int]:
+    """Return the wave of each operation that has a lane; it may be begun when all of earlier waves have ended.
+
+    One that will never be begun is counted too: those before and behind it wait for each other only through it.
+    Operations of one lane may be in one wave, for a lane keeps their order, unless one needs the other's success.
+    """
+    found: dict[int, int] = {}
+    for step in steps:
+        for number in step.numbers:
+            if number in lanes:
+                behind = (n for n in step.after if n in found)
+                found[number] = max((found[n] + _is_over(step, lanes, n, number) for n in behind), default=0)
+    return found
+
+
+def _is_over(step: Step, lanes: Mapping[int, UUID], before: int, number: int) -> bool:
+    """Whether an operation must have ended, and not only have a place further ahead in the lane."""
+    return before in step.needs or lanes[before] != lanes[number]
+
+
 def without_kept(intents: Sequence[Intent], present: Mapping[UUID, frozenset[Claim]]) -> list[Intent]:
     """Leave out the unique values that a resource has and keeps, whatever is done to it: nobody else can get them."""
     changing = {

@@ -1,5 +1,6 @@
 """Security events: the claims of the token that tells how an asynchronous request ended (RFC 9967, RFC 8417)."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,10 @@ URIS = (ASYNC_RESPONSE,)
 """Every event that this server issues."""
 
 MEDIA_TYPE = "application/secevent+jwt"
+SETS_MEDIA_TYPE = "application/json"
+"""Of several tokens in one answer (RFC 8936 section 2.3)."""
+
+_BULK_TXN = re.compile(r"(?P<request>[^:]+):(?P<index>0|[1-9][0-9]{0,5})")
 TYPE = "secevent+jwt"
 """The token's `typ`, so that nobody takes it for an access token (RFC 8417 section 2.3)."""
 
@@ -20,7 +25,8 @@ class Completion:
 
     operation_id: UUID
     method: str
-    endpoint: str
+    uri: str
+    """The resource's path behind the base URL; a resource that never came to be has its endpoint's."""
     resource_id: str | None
     """None when there is no resource: its creation failed."""
     bulk_id: str | None = None
@@ -32,9 +38,9 @@ class Completion:
     ended_at: datetime
 
     @property
-    def uri(self) -> str:
-        """The resource's path behind the base URL; a resource that never came to be has its endpoint's."""
-        return self.endpoint if self.resource_id is None else f"{self.endpoint}/{self.resource_id}"
+    def is_located(self) -> bool:
+        """Whether it tells where the resource is or would be: a failed POST does not (RFC 7644 section 3.7.3)."""
+        return self.error is None or self.method != "POST"
 
 
 def claims(completion: Completion, *, txn: str, issuer: str, audience: str) -> dict[str, Any]:
@@ -58,6 +64,12 @@ def bulk_txn(txn: str, index: int) -> str:
     return f"{txn}:{index}"
 
 
+def parse_txn(text: str) -> tuple[str, int | None]:
+    """Return a request's id, and the place of one operation if the text names it; what is no such text is an id."""
+    found = _BULK_TXN.fullmatch(text)
+    return (text, None) if found is None else (found["request"], int(found["index"]))
+
+
 def _subject(completion: Completion) -> dict[str, str]:
     """RFC 9967 section 2.1: `uri` is a path behind the base URL."""
     known = {"externalId": completion.external_id, "id": completion.resource_id}
@@ -66,7 +78,7 @@ def _subject(completion: Completion) -> dict[str, str]:
 
 def _payload(completion: Completion, base: str) -> dict[str, Any]:
     """RFC 9967 section 2.5.1.3: the same as one operation of a bulk response, whose status is a string."""
-    location = None if completion.resource_id is None else base + completion.uri
+    location = base + completion.uri if completion.is_located else None
     optional = {
         "bulkId": completion.bulk_id,
         "version": completion.version,

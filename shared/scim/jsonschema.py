@@ -151,6 +151,11 @@ def bulk_response(error_message: JSONSchema) -> JSONSchema:
     return _object({SCHEMAS.name: _names(messages.BULK_RESPONSE), "Operations": results}, [SCHEMAS.name, "Operations"])
 
 
+def security_events() -> JSONSchema:
+    """Return the schema of several security events, each by its `jti` (RFC 8936 section 2.3)."""
+    return _object({"sets": {"type": "object", "additionalProperties": {"type": "string"}}}, ["sets"])
+
+
 def schema() -> JSONSchema:
     """Return the schema of a schema, as `/Schemas` shows it (RFC 7643 section 7)."""
     return _described(discovery.SCHEMA, {"attributes": {"type": "array", "items": {"type": "object"}}})

@@ -134,6 +134,7 @@ def _schemas(resource_types: Iterable[ResourceType]) -> dict[str, Any]:
         "SearchRequest": jsonschema.search(),
         "BulkRequest": jsonschema.bulk_request(),
         "BulkResponse": jsonschema.bulk_response(_reference("schemas", "Error")),
+        "SecurityEvents": jsonschema.security_events(),
         "ServiceProviderConfig": jsonschema.service_provider_config(),
         "Error": jsonschema.error(),
     }
@@ -148,7 +149,7 @@ def _paths(routes: Sequence[Route]) -> dict[str, Any]:
 
 
 def _operation(route: Route) -> dict[str, Any]:
-    answers = {str(answer.status): _answer(answer) for answer in route.answers}
+    answers = {str(status): _answers(same) for status, same in groupby(route.answers, key=lambda each: each.status)}
     described: dict[str, Any] = {
         "operationId": route.name,
         "summary": route.summary,
@@ -171,6 +172,15 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
         "description": parameter.description,
         "schema": dict(parameter.schema),
     }
+
+
+def _answers(same: Iterable[Answer]) -> dict[str, Any]:
+    """Return the answers of one status as one, with the contents that it may have."""
+    first, *others = (_answer(answer) for answer in same)
+    for other in others:
+        description = f"{first['description']}\n\n{other['description']}"
+        first |= {"description": description, "content": first["content"] | other["content"]}
+    return first
 
 
 def _answer(answer: Answer) -> dict[str, Any]:

@@ -301,7 +301,7 @@ class Harness:
         raise TimeoutError("a write is not accepted")
 
     def _drain(self, writes: Sequence[Write]) -> None:
-        drainer = Drainer(engine=self._engine, announce=lambda _: None, max_starts=5)
+        drainer = Drainer(engine=self._engine, announce=lambda _: None, max_starts=5, ring=lambda _: None)
         end = time.monotonic() + DRAIN_SECONDS
         while time.monotonic() < end:
             with suppress(faultpoints.InjectedError, SQLAlchemyError):

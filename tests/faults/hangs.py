@@ -34,6 +34,7 @@ def main() -> None:
     Drainer(
         engine=database.connect(url, process="hanging"),
         announce=lambda _: None,
+        ring=lambda _: None,
         max_starts=int(max_starts),
         watch=partial(hanging.watched, float(seconds)),
         catalogues=_Endless(),

@@ -3,9 +3,12 @@
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
+import httpx
 import pytest
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, TextClause, func, select, text
 
 from services.directory import database, drain, journal, tables
 from services.stack import state, supervisor
@@ -52,6 +55,30 @@ def kill(stack: Stack, name: str, number: int) -> None:
     os.kill(found.children[name].pid, number)
 
 
+def team_of(number: int) -> dict[str, Any]:
+    """Return a bulk request that creates people, and before them their group."""
+    people = [bulk_post(f"u{n}", "/Users", person()) for n in range(number)]
+    return bulk(bulk_post("team", "/Groups", role(members=[{"value": f"bulkId:u{n}"} for n in range(number)])), *people)
+
+
+def states_of_all(engine: Engine) -> list[str]:
+    with database.transaction(engine) as connection:
+        return list(connection.scalars(select(tables.operation.c.state)))
+
+
+_IS_BLOCKED = text("SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%lane%'")
+_IS_QUIET = text("SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'muster-gateway'")
+
+
+def wait_until(engine: Engine, query: TextClause) -> None:
+    """Ask the server until something is so."""
+    for _ in range(10_000):
+        with database.transaction(engine) as connection:
+            if connection.scalar(query):
+                return
+    raise AssertionError("it never came to that")
+
+
 def test_writes_succeed_without_a_worker(own_stack: Stack, own_client: Client) -> None:
     kill(own_stack, "worker", signal.SIGKILL)
 
@@ -76,6 +103,80 @@ def test_an_asynchronous_write_is_applied_without_a_worker_once_its_client_asks(
     assert own_client.get("/Users").json()["totalResults"] == 1
 
 
+def test_an_asynchronous_bulk_is_applied_without_a_worker_once_its_client_asks(
+    own_stack: Stack, own_client: Client
+) -> None:
+    kill(own_stack, "worker", signal.SIGKILL)
+
+    accepted = own_client.post("/Bulk", json=team_of(30), headers={"Prefer": "respond-async"})
+    answers = [accepted]
+    while answers[-1].status_code == 202 and len(answers) < 10_000:
+        answers.append(own_client.get(accepted.headers["Location"]))
+
+    assert answers[-1].status_code == 200
+    assert len(answers[-1].json()["sets"]) == 31
+    [group] = own_client.get("/Groups").json()["Resources"]
+    assert len(group["members"]) == 30
+
+
+@pytest.mark.parametrize("others", [(), ("valkey",)], ids=["without a worker", "without a broker too"])
+def test_an_asynchronous_bulk_that_is_waited_for_ends_without_a_worker(
+    own_stack: Stack, own_client: Client, others: tuple[str, ...]
+) -> None:
+    for name in ("worker", *others):
+        kill(own_stack, name, signal.SIGKILL)
+
+    accepted = own_client.post("/Bulk", json=team_of(30), headers={"Prefer": "respond-async, wait=1"})
+    answer = own_client.get(accepted.headers["Location"]) if accepted.status_code == 202 else accepted
+    while answer.status_code == 202:
+        answer = own_client.get(accepted.headers["Location"])
+
+    assert answer.status_code == 200
+    assert own_client.get("/Users").json()["totalResults"] == 30
+
+
+def test_an_accepted_bulk_outlives_its_gateway(own_stack: Stack, own_client: Client, own_engine: Engine) -> None:
+    accepted = own_client.post("/Bulk", json=team_of(30), headers={"Prefer": "respond-async"})
+    kill(own_stack, "gateway", signal.SIGKILL)
+
+    states = states_of_all(own_engine)
+    while journal.State.PENDING in states:
+        states = states_of_all(own_engine)
+
+    assert accepted.status_code == 202
+    assert states == [journal.State.SETTLED] * 31
+    with database.transaction(own_engine) as connection:
+        assert connection.scalar(select(func.count()).select_from(tables.membership)) == 30
+
+
+def test_a_bulk_whose_gateway_dies_while_it_is_accepted_is_wholly_absent(
+    own_stack: Stack, own_client: Client, own_tenant: Tenant, own_engine: Engine
+) -> None:
+    """Somebody holds a lane, so the request stops after its POSTs, in the middle of its transaction."""
+    user = own_client.create_user()
+    last = {"method": "PATCH", "path": f"/Users/{user['id']}", "data": patch(replace("title", "x"))}
+    request = team_of(3)
+    request["Operations"].append(last)
+
+    def send() -> None:
+        with Client(own_stack.settings.public_url, own_tenant) as http, pytest.raises(httpx.TransportError):
+            http.post("/Bulk", json=request, headers={"Prefer": "respond-async"})
+
+    with own_engine.connect() as holder, ThreadPoolExecutor(1) as pool:
+        holder.execute(text("SET idle_in_transaction_session_timeout = 0"))
+        holder.execute(select(tables.lane).where(tables.lane.c.id == user["id"]).with_for_update())
+        sent = pool.submit(send)
+        wait_until(own_engine, _IS_BLOCKED)
+        kill(own_stack, "gateway", signal.SIGKILL)
+        sent.result()
+        holder.rollback()
+    wait_until(own_engine, _IS_QUIET)
+
+    assert states_of_all(own_engine) == [journal.State.SETTLED]
+    with database.transaction(own_engine) as connection:
+        assert connection.scalar(select(func.count()).select_from(tables.lane)) == 1
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "frozen"])
 def test_writes_succeed_without_a_broker(own_stack: Stack, own_client: Client, number: signal.Signals) -> None:
     before = own_client.create_user()
@@ -94,9 +195,7 @@ def test_a_bulk_succeeds_without_worker_and_broker(own_stack: Stack, own_client:
     kill(own_stack, "worker", signal.SIGKILL)
     kill(own_stack, "valkey", signal.SIGKILL)
 
-    people = [bulk_post(f"u{n}", "/Users", person()) for n in range(30)]
-    team = bulk_post("team", "/Groups", role(members=[{"value": f"bulkId:u{n}"} for n in range(30)]))
-    answer = own_client.post("/Bulk", json=bulk(team, *people))
+    answer = own_client.post("/Bulk", json=team_of(30))
 
     results = answer.json()["Operations"]
     assert {result["status"] for result in results} == {"201"}

@@ -162,7 +162,7 @@ def test_a_hanging_process_frees_its_lane_while_it_hangs(engine: Engine, tenant:
     replies: list[Reply] = []
     alone(engine)
     accept(engine, poor)
-    healthy = Drainer(engine=engine, announce=replies.extend, max_starts=3)
+    healthy = Drainer(engine=engine, announce=replies.extend, max_starts=3, ring=lambda _: None)
 
     with hanging_process(engine, max_starts=3, seconds=3600) as process:
         # PostgreSQL ends the transaction of the one that hangs, and with it the lock of the shard.
@@ -186,7 +186,7 @@ def test_an_operation_that_always_hangs_dies(engine: Engine, tenant: Tenant) -> 
     for _ in range(MAX_STARTS):
         with hanging_process(engine, max_starts=MAX_STARTS, seconds=0.5):
             pass
-    Drainer(engine=engine, announce=replies.extend, max_starts=MAX_STARTS).drain(0)
+    Drainer(engine=engine, announce=replies.extend, max_starts=MAX_STARTS, ring=lambda _: None).drain(0)
 
     assert [reply.outcome.status for reply in replies] == [500]
     assert (row(engine, evil.id).state, row(engine, evil.id).starts) == ("dead", MAX_STARTS)

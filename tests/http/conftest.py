@@ -1,9 +1,19 @@
 """What only tests over HTTP need."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import httpx
 import pytest
+from joserfc import jwt
+from joserfc.jwk import KeySet
 from sqlalchemy import Engine, text
 
-from services.directory import database
+from services.directory import database, drain, tokens
+from shared.settings import Settings
+from tests.factories import Client, Tenant
 
 
 class Journal:
@@ -34,3 +44,51 @@ class Journal:
 def stack_operations(stack_engine: Engine) -> Journal:
     """What the journal holds."""
     return Journal(stack_engine)
+
+
+@pytest.fixture
+def colleague(stack: Settings, stack_engine: Engine, client: Client) -> Iterator[Client]:
+    """A client of the same tenant, with another token."""
+    with database.transaction(stack_engine) as connection:
+        secret = tokens.create(connection, client.tenant.principal.tenant_id, "another")
+        principal = tokens.authenticate(connection, secret)
+    assert principal is not None
+    with Client(stack.public_url, Tenant(principal=principal, secret=secret)) as http:
+        yield http
+
+
+def settled(client: Client, location: str) -> httpx.Response:
+    """Ask for a result until there is one."""
+    for _ in range(10_000):
+        response = client.get(location)
+        if response.status_code != 202:
+            return response
+    raise AssertionError("the operation is still pending")
+
+
+def verified(client: Client, token: str) -> dict[str, Any]:
+    """Return the claims of a security event token, verified with the published keys."""
+    decoded = jwt.decode(token, _keys(f"{client.base_url}jwks.json"), algorithms=["ES256"])
+    assert decoded.header["typ"] == "secevent+jwt"
+    return decoded.claims
+
+
+@contextmanager
+def held(engine: Engine, shards: int) -> Iterator[None]:
+    """Keep everybody from draining."""
+    with engine.connect() as connection:
+        connection.execute(text("SET idle_in_transaction_session_timeout = 0"))
+        for shard in range(shards):
+            connection.execute(
+                text("SELECT pg_advisory_lock(:space, :shard)"), {"space": drain.LOCK_SPACE, "shard": shard}
+            )
+        connection.commit()
+        try:
+            yield
+        finally:
+            connection.execute(text("SELECT pg_advisory_unlock_all()"))
+
+
+@cache
+def _keys(url: str) -> KeySet:
+    return KeySet.import_key_set(httpx.get(url).json())

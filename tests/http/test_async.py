@@ -1,74 +1,37 @@
 """Asynchronous requests: 202 at once, and later a signed event for the token that sent the request (RFC 9967)."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import httpx
 import pytest
-from joserfc import jwt
-from joserfc.jwk import KeySet
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
-from services.directory import database, drain
+from services.directory import database
 from services.stack import supervisor
 from shared.scim import events, messages
 from shared.settings import Settings
 from tests import conftest
 from tests.factories import Client, patch, person, replace, role
+from tests.http.conftest import held, settled, verified
 
 ASYNC = {"Prefer": "respond-async"}
 
 
-def settled(client: Client, location: str) -> httpx.Response:
-    """Ask for a result until there is one."""
-    for _ in range(10_000):
-        response = client.get(location)
-        if response.status_code != 202:
-            return response
-    raise AssertionError("the operation is still pending")
-
-
 def event(client: Client, accepted: httpx.Response) -> dict[str, Any]:
-    """Return the claims of the event that an asynchronous request ended in, verified with the published key."""
+    """Return the claims of the event that an asynchronous request ended in."""
     assert accepted.status_code == 202, accepted.text
     response = settled(client, accepted.headers["Location"])
     assert response.status_code == 200, response.text
     assert response.headers["Content-Type"] == "application/secevent+jwt"
-    keys = KeySet.import_key_set(httpx.get(f"{client.base_url}jwks.json").json())
-    token = jwt.decode(response.text, keys, algorithms=["ES256"])
-    assert token.header["typ"] == "secevent+jwt"
-    assert token.claims["txn"] == accepted.headers["Set-Txn"]
-    return token.claims
+    claims = verified(client, response.text)
+    assert claims["txn"] == accepted.headers["Set-Txn"]
+    return claims
 
 
 def payload(claims: dict[str, Any]) -> dict[str, Any]:
     assert list(claims["events"]) == [events.ASYNC_RESPONSE]
     found: dict[str, Any] = claims["events"][events.ASYNC_RESPONSE]
     return found
-
-
-@contextmanager
-def held(engine: Engine, shards: int) -> Iterator[None]:
-    """Keep everybody from draining."""
-    with engine.connect() as connection:
-        connection.execute(text("SET idle_in_transaction_session_timeout = 0"))
-        for shard in range(shards):
-            connection.execute(
-                text("SELECT pg_advisory_lock(:space, :shard)"), {"space": drain.LOCK_SPACE, "shard": shard}
-            )
-        connection.commit()
-        try:
-            yield
-        finally:
-            connection.execute(text("SELECT pg_advisory_unlock_all()"))
-
-
-@pytest.fixture
-def colleague(stack: Settings, stack_engine: Engine, client: Client) -> Iterator[Client]:
-    """A client of the same tenant, with another token."""
-    with Client(stack.public_url, conftest.another_token(stack_engine, client.tenant)) as http:
-        yield http
 
 
 def test_a_create_is_accepted_at_once_and_told_of_later(client: Client) -> None:

@@ -23,10 +23,11 @@ MAX_STARTS = 3
 
 
 class Announced:
-    """Collects what is announced."""
+    """Collects what is announced, and the shards that are rung."""
 
     def __init__(self) -> None:
         self.replies: list[Reply] = []
+        self.rung: list[int] = []
 
     def __call__(self, replies: Sequence[Reply]) -> None:
         self.replies += replies
@@ -48,7 +49,7 @@ def drainer(engine: Engine, announced: Announced) -> Drainer:
             update(tables.operation).where(tables.operation.c.state == "pending").values(state="cancelled")
         )
         connection.execute(delete(tables.shard))
-    return Drainer(engine=engine, announce=announced, max_starts=MAX_STARTS)
+    return Drainer(engine=engine, announce=announced, max_starts=MAX_STARTS, ring=announced.rung.append)
 
 
 def accept(engine: Engine, *writes: Write) -> None:

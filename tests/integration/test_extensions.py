@@ -45,6 +45,7 @@ def catalogue(engine: Engine, tenant: Tenant, catalogues: Catalogues) -> Catalog
 def drain(engine: Engine, *writes: Write) -> list[Outcome]:
     """Apply writes, and nothing else, and return their outcomes."""
     replies: list[Reply] = []
+    rung: list[int] = []
 
     def announce(new: Sequence[Reply]) -> None:
         replies.extend(new)
@@ -54,7 +55,7 @@ def drain(engine: Engine, *writes: Write) -> list[Outcome]:
         connection.execute(update(tables.operation).where(pending).values(state="cancelled"))
         connection.execute(delete(tables.shard))
         journal.accept(connection, writes, shards=1)
-    Drainer(engine=engine, announce=announce, max_starts=3).drain(0)
+    Drainer(engine=engine, announce=announce, max_starts=3, ring=rung.append).drain(0)
     return [reply.outcome for each in writes for reply in replies if reply.outcome.operation_id == each.id]
 
 

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from shared.scim import bulk_order, patch, validation
@@ -302,3 +302,43 @@ def test_who_waits_for_one_of_a_circle_waits_for_all_of_it() -> None:
     steps = bulk_order.plan(intents, [(1, 2)])
 
     assert [(step.numbers, step.after) for step in steps] == [((1, 2), frozenset()), ((3,), frozenset({1, 2}))]
+
+
+def waves(*intents: Intent) -> dict[int, int]:
+    lanes = {intent.number: intent.lane for intent in intents if intent.lane is not None}
+    return bulk_order.waves(bulk_order.plan(intents), lanes)
+
+
+def test_what_needs_nothing_is_in_the_first_wave() -> None:
+    assert waves(post(1), post(2), change(3, 7)) == {1: 0, 2: 0, 3: 0}
+
+
+def test_what_must_wait_is_in_the_wave_behind() -> None:
+    assert waves(post(1, 2, 3), post(2), post(3, 2)) == {1: 2, 2: 0, 3: 1}
+
+
+def test_a_lane_keeps_its_order_within_a_wave_unless_success_is_needed() -> None:
+    assert waves(*(change(n, 7) for n in range(1, 5))) == dict.fromkeys(range(1, 5), 0)
+    assert waves(post(1), change(2, 1, 1), change(3, 1)) == {1: 0, 2: 1, 3: 1}
+
+
+def test_what_was_refused_has_no_wave_and_holds_up_nobody() -> None:
+    refused = Intent(number=1, method=Method.POST)
+
+    assert waves(refused, post(2, 1), post(3, 2)) == {2: 0, 3: 1}
+
+
+@given(intents=requests())
+def test_the_waves_of_any_request_keep_the_order_of_its_plan(intents: list[Intent]) -> None:
+    assume(not bulk_order.circles({intent.number: intent.needs for intent in intents}))
+    lanes = {intent.number: intent.lane for intent in intents if intent.lane is not None}
+    steps = bulk_order.plan(intents)
+
+    found = bulk_order.waves(steps, lanes)
+
+    assert found.keys() == lanes.keys()
+    for number, earlier in waited_for(steps).items():
+        for other in earlier:
+            assert found[other] < found[number] or (lanes[other] == lanes[number] and found[other] == found[number])
+    for step in steps:
+        assert all(found[other] < found[number] for number in step.numbers for other in step.needs)

@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
+import pytest
+
 from shared.scim import events, messages
 from shared.scim.events import Completion
 
@@ -13,7 +15,7 @@ USER = "01a20a4c-8cac-7161-8262-5fdf177381cc"
 CREATED = Completion(
     operation_id=OPERATION,
     method="POST",
-    endpoint="/Users",
+    uri=f"/Users/{USER}",
     resource_id=USER,
     external_id="E1",
     version='W/"1"',
@@ -45,7 +47,7 @@ def test_a_completion_tells_of_its_request_and_its_resource() -> None:
 
 def test_a_failed_create_tells_of_no_resource() -> None:
     error = messages.error(409, "userName is in use", "uniqueness")
-    failed = replace(CREATED, resource_id=None, external_id=None, version=None, status=409, error=error)
+    failed = replace(CREATED, uri="/Users", resource_id=None, external_id=None, version=None, status=409, error=error)
 
     claims = events.claims(failed, txn="x", issuer=BASE, audience="urn:uuid:x")
 
@@ -69,3 +71,14 @@ def test_an_operation_of_a_bulk_request_is_told_with_its_bulk_id() -> None:
 
 def test_the_operations_of_a_bulk_request_are_counted_from_zero() -> None:
     assert [events.bulk_txn("2d80", index) for index in (0, 1)] == ["2d80:0", "2d80:1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [("x", ("x", None)), ("x:0", ("x", 0)), ("x:10", ("x", 10)), ("x:01", ("x:01", None)), ("x:-1", ("x:-1", None))],
+)
+def test_the_txn_of_one_operation_of_a_bulk_request_is_told_from_the_request_itself(
+    text: str, parsed: tuple[str, int | None]
+) -> None:
+    assert events.parse_txn(text) == parsed
+    assert parsed[1] is None or events.bulk_txn(*parsed) == text  # type: ignore[arg-type]
