@@ -14,6 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, text
 
+from services.directory import tables
 from services.directory.journal import Operation
 
 BATCH = 100
@@ -25,7 +26,8 @@ SHARED_BATCH = 20
 FROM_THE_START = UUID(int=0)
 """Where a round of turns begins: before every tenant."""
 
-_COLUMNS = ", ".join(f"o.{f.name}" for f in fields(Operation))
+_NAMES = tuple(f.name for f in fields(Operation) if f.name in tables.operation.c)
+_COLUMNS = ", ".join(f"o.{name}" for name in _NAMES)
 
 # What a drain must know besides comes along, for every statement is a way to the server and back: the time, the run
 # that did not end if there is one, and the versions of the catalogues.
@@ -163,5 +165,5 @@ def _batch(rows: Sequence[RowMapping], *, is_everything: bool) -> Batch:
 
 
 def _operation(row: RowMapping) -> Operation:
-    values: dict[str, Any] = {f.name: row[f.name] for f in fields(Operation)}
+    values: dict[str, Any] = {name: row[name] for name in _NAMES}
     return Operation(**values)

@@ -195,11 +195,10 @@ def backlogs(draw: st.DrawFn) -> list[tuple[int, int, bool, bool]]:
 def test_no_lane_is_ever_reordered_or_skipped(
     engine: Engine, three: list[Tenant], shard: int, backlog: list[tuple[int, int, bool, bool]], limit: int
 ) -> None:
-    """Batch after batch until nothing is due: each lane comes in its order, and only lanes that wait are left."""
+    """Batch after batch until nothing is due: each lane comes in its order, and is left only where it waits."""
     with engine.connect() as connection:
         pending = _leave(connection, shard, three, backlog)
-        left_in_the_end = {each.lane for each in pending if each.is_held}
-        expected = _by_lane([each for each in pending if each.lane not in left_in_the_end])
+        expected = _by_lane(_due(pending))
         taken: list[Journaled] = []
         leavers_first = []
 
@@ -247,15 +246,21 @@ def _leave(
     return left
 
 
+def _due(pending: list[Journaled]) -> list[Journaled]:
+    """Return what does not wait, nor is behind in its lane of what does."""
+    waits = {each.lane: number for number, each in reversed(list(enumerate(pending))) if each.is_held}
+    return [each for number, each in enumerate(pending) if number < waits.get(each.lane, len(pending))]
+
+
 def _by_lane(operations: list[Journaled]) -> dict[UUID, list[UUID]]:
     return {each.lane: [other.id for other in operations if other.lane == each.lane] for each in operations}
 
 
 def _leavers_come_first(batch: list[Journaled], pending: list[Journaled], limit: int) -> bool:
     """Whether each tenant's share begins with what is urgent: operations up to the last urgent one of their lane."""
-    held = {each.lane for each in pending if each.is_held}
-    last = {each.lane: number for number, each in enumerate(pending) if each.is_urgent and each.lane not in held}
-    urgent = [each for number, each in enumerate(pending) if number <= last.get(each.lane, -1)]
+    due = _due(pending)
+    last = {each.lane: number for number, each in enumerate(due) if each.is_urgent}
+    urgent = [each for number, each in enumerate(due) if number <= last.get(each.lane, -1)]
     share = max(1, limit // len({each.tenant for each in pending}))
     for tenant in {each.tenant for each in batch}:
         mine = [each for each in batch if each.tenant == tenant]

@@ -130,7 +130,7 @@ def test_what_is_behind_a_waiting_operation_in_its_lane_waits_and_what_is_before
     with database.transaction(engine) as connection:
         journal.accept(connection, [behind], SHARDS)
 
-    worker.drainer.drain(journal.shard_of(old.lane, SHARDS))
+    worker.drainer.advance(journal.shard_of(old.lane, SHARDS))
     early = [each for each in worker.settled if each != request[0].write.id]
     worker.work(range(SHARDS))
 
