@@ -42,6 +42,7 @@ class Settings:
     flower_basic_auth: str = _setting("", "user:password for Flower; required once it listens beyond loopback.")
     shards: int = _setting(8, "Hash buckets of lanes, the unit of waking; a lane keeps the shard it was born with.")
     deadline_seconds: float = _setting(25.0, "A request is answered by then: its outcome, or 503 (never applied).")
+    admission_seconds: float = _setting(12.0, "A tenant whose writes would wait longer than this is told 429.")
     sweep_seconds: float = _setting(5.0, "Period of the sweeper, which wakes what a lost wake left behind.")
     max_starts: int = _setting(5, "An operation that was started this often without an outcome is dead.")
     max_body_bytes: int = _setting(1_048_576, "Larger request bodies are refused with 413.")

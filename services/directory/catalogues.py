@@ -48,9 +48,13 @@ class Catalogues:
         table = tables.tenant
         statement = select(table.c.id, table.c.catalogue_version)
         rows = connection.execute(statement.where(table.c.id == any_(literal(list(tenant_ids), ARRAY(Uuid)))))
+        return self.of_versions(connection, {row.id: row.catalogue_version for row in rows})
+
+    def of_versions(self, connection: Connection, versions: Mapping[UUID, int]) -> Mapping[UUID, Catalogue]:
+        """Return the catalogues of tenants, whose versions were read in this transaction."""
         return {
             tenant_id: self._find(tenant_id, version) or self._read(connection, tenant_id)
-            for tenant_id, version in rows.all()
+            for tenant_id, version in versions.items()
         }
 
     def _find(self, tenant_id: UUID, version: int) -> Catalogue | None:

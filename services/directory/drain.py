@@ -7,19 +7,21 @@ a batch fails it is rolled back as a whole, and its operations are run one by on
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Connection, Engine, Uuid, bindparam, text
 
-from services.directory import attempts, backoff, bulk_journal, database, failures, history, journal
+from services.directory import attempts, backoff, batches, bulk_journal, database, failures, history, journal
 from services.directory.apply import Applied, apply, refusal
 from services.directory.attempts import Attempt, Watch
 from services.directory.backoff import Fault
+from services.directory.batches import Batch
 from services.directory.bulk_journal import Ring
 from services.directory.catalogues import Catalogues
 from services.directory.journal import Operation
+from services.directory.recent_tenants import RecentTenants
 from shared import metrics
 from shared.outcomes import Outcome, Reply
 from shared.scim.errors import InternalError
@@ -27,10 +29,11 @@ from shared.scim.errors import InternalError
 logger = logging.getLogger(__name__)
 
 Announce = Callable[[Sequence[Reply]], None]
+Choose = Callable[[Connection, int], Batch]
 LOCK_SPACE = 0x6D757374
 
 _LOCK = text("SELECT pg_advisory_xact_lock(:space, :shard)")
-_LOOK = text("SELECT clock_timestamp() AS now, coalesce((SELECT running FROM shard WHERE id = :shard), '{}') AS left")
+_LOOK = text("SELECT coalesce((SELECT running FROM shard WHERE id = :shard), '{}') AS left")
 # Committed by itself and without waiting for the disk: it must outlive this process, not the server.
 _NOTE = text("""
 WITH quick AS (SELECT set_config('synchronous_commit', 'off', true))
@@ -71,6 +74,15 @@ class _Failure:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Progress:
+    """What one step of a drain did."""
+
+    settled: int
+    is_done: bool
+    """Whether nothing that is due was left."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Drainer:
     """What draining needs: the database, where outcomes go, when an operation is given up, and who watches a run.
 
@@ -84,40 +96,64 @@ class Drainer:
     """Rings another shard, when its operations need wait no longer for what was applied here."""
     watch: Watch = attempts.unwatched
     catalogues: Catalogues = field(default_factory=Catalogues)
+    _rounds: dict[int, UUID] = field(default_factory=dict)
+    """The shards with a backlog, and after which tenant the next round of turns begins."""
+    _tenants: RecentTenants = field(default_factory=RecentTenants)
 
     def drain(self, shard: int) -> int:
         """Apply all that is due in a shard; return how many operations were settled.
 
         Raises DBAPIError when the database cannot be reached; nothing is lost then.
         """
-        settled = 0
-        while True:
-            count = self._together(shard)
-            settled += count
-            if count < journal.BATCH:
-                return settled
+        settled, is_done = 0, False
+        while not is_done:
+            progress = self.advance(shard)
+            settled, is_done = settled + progress.settled, progress.is_done
+        return settled
 
-    def _together(self, shard: int) -> int:
-        """Run a batch in one transaction; when one of its operations failed, now or before, run them one by one."""
+    def advance(self, shard: int) -> Progress:
+        """Apply a batch of what is due; when one of its operations failed, now or before, run them one by one.
+
+        Raises DBAPIError as `drain` does.
+        """
+        died = 0
         try:
-            return len(self._batch(shard, journal.BATCH, Attempt()))
+            batch = self._batch(shard, self._choose, Attempt())
+            return Progress(settled=len(batch.operations), is_done=batch.is_everything)
         except _UnfinishedRunError:
-            return self._recover(shard) + self._one_by_one(shard)
+            died = self._recover(shard)
         except _SuspectError:
-            return self._one_by_one(shard)
+            pass
         except _FailedStartError as failed:
-            return failed.dead + self._one_by_one(shard)
+            died = failed.dead
         except Exception as error:
             logger.warning("batch failed", extra={"shard": shard, "fault": backoff.classify(error).name})
-            return self._one_by_one(shard)
+        alone = self._one_by_one(shard)
+        return replace(alone, settled=died + alone.settled)
 
-    def _one_by_one(self, shard: int) -> int:
-        """Run what is due alone, each operation in a transaction of its own."""
-        settled = 0
-        for _ in range(journal.BATCH):
-            attempt = Attempt()
+    def _choose(self, connection: Connection, shard: int) -> Batch:
+        """Take everything, or when that is too much let the tenants have their turns until it is not."""
+        limit = batches.SHARED_BATCH if self._tenants.are_several() else batches.BATCH
+        after = self._rounds.get(shard)
+        everything = batches.everything(connection, shard, limit) if after is None else None
+        if everything is not None:
+            return everything
+        after = after or batches.FROM_THE_START
+        batch = batches.in_turn(connection, shard, after, limit)
+        is_whole_round = after == batch.next_after == batches.FROM_THE_START
+        if is_whole_round and len(batch.operations) < limit:
+            self._rounds.pop(shard, None)
+        else:
+            self._rounds[shard] = batch.next_after
+        return batch
+
+    def _one_by_one(self, shard: int) -> Progress:
+        """Run what is due alone, each operation in a transaction of its own, a batch of them at most."""
+        settled, after = 0, batches.FROM_THE_START
+        for _ in range(batches.BATCH):
+            attempt, batch = Attempt(), None
             try:
-                replies = self._batch(shard, 1, attempt)
+                batch = self._batch(shard, partial(batches.in_turn, after=after, limit=1), attempt)
             except _UnfinishedRunError:
                 settled += self._recover(shard)
             except _FailedStartError as failed:
@@ -126,19 +162,20 @@ class Drainer:
                 if attempt.at_work is None:
                     raise
                 settled += self._failed(shard, attempt, attempt.at_work, error)
-            else:
-                settled += len(replies)
-                if not replies:
-                    break
-        return settled
+            if batch is not None:
+                settled += len(batch.operations)
+                if batch.is_everything:
+                    return Progress(settled=settled, is_done=True)
+            after = batches.FROM_THE_START if attempt.at_work is None else attempt.at_work.tenant_id
+        return Progress(settled=settled, is_done=False)
 
-    def _batch(self, shard: int, limit: int, attempt: Attempt) -> list[Reply]:
-        """Apply up to `limit` operations in one transaction."""
+    def _batch(self, shard: int, choose: Choose, attempt: Attempt) -> Batch:
+        """Apply what is chosen in one transaction."""
         with self.watch() as attempt.go_on, database.transaction(self.engine) as connection:
-            now = self._enter(connection, shard)
-            operations = journal.batch(connection, shard, limit)
+            batch = self._enter(connection, shard, choose)
+            operations = batch.operations
             if not operations:
-                return []
+                return batch
             if len(operations) > 1 and any(operation.starts for operation in operations):
                 raise _SuspectError
             if len(operations) == 1:
@@ -146,7 +183,7 @@ class Drainer:
                 attempt.at_work = operations[0]
             failure = None
             try:
-                results = self._run(connection, shard, operations, now, attempt)
+                results = self._run(connection, shard, batch, attempt)
             except Exception as error:
                 fault = backoff.classify(error)
                 if attempt.at_work is None or not (fault.counts or len(operations) == 1):
@@ -154,55 +191,54 @@ class Drainer:
                 # The lock is still held: the failure is written down before anybody else can start the same again.
                 connection.exec_driver_sql("ROLLBACK TO SAVEPOINT entered")
                 failure = self._keep(connection, attempt.at_work, error, attempt.seconds)
+        self._tenants.note(batch.catalogue_versions)
         if failure is not None:
             raise _FailedStartError(self._tell_failed(failure)) from failure.error
-        replies = [
-            Reply(channel=operation.reply_to, outcome=result.outcome)
-            for operation, result in zip(operations, results, strict=True)
-        ]
-        self.announce(replies)
-        for operation, result in zip(operations, results, strict=True):
+        self._tell(operations, results)
+        return batch
+
+    def _tell(self, operations: Sequence[Operation], results: Sequence[Applied]) -> None:
+        """Tell of outcomes after their commit."""
+        ended = list(zip(operations, results, strict=True))
+        self.announce([Reply(channel=operation.reply_to, outcome=result.outcome) for operation, result in ended])
+        for operation, result in ended:
             metrics.count(metrics.SETTLED, f"{result.outcome.status // 100}xx")
             logger.info("operation settled", extra=_about(operation) | {"status": result.outcome.status})
         bulk_journal.ring(self.engine, operations, self.ring)
-        return replies
 
-    def _enter(self, connection: Connection, shard: int) -> datetime:
+    def _enter(self, connection: Connection, shard: int, choose: Choose) -> Batch:
         """Wait until nobody else drains the shard. Raises _UnfinishedRunError when the last one did not end.
 
         PostgreSQL gives up the locks of a transaction as soon as one of its statements fails, but only those that were
-        taken since its last savepoint. Both are sent at once.
+        taken since its last savepoint. Both are sent at once. What a statement sees was there when it began, so nothing
+        is chosen by the one that waits.
         """
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK_SPACE}, {shard:d}); SAVEPOINT entered")
-        found = connection.execute(_LOOK, {"shard": shard}).one()
-        if found.left:
+        batch = choose(connection, shard)
+        if batch.unfinished:
             raise _UnfinishedRunError
-        now: datetime = found.now
-        return now
+        return batch
 
-    def _run(
-        self, connection: Connection, shard: int, operations: Sequence[Operation], now: datetime, attempt: Attempt
-    ) -> list[Applied]:
+    def _run(self, connection: Connection, shard: int, batch: Batch, attempt: Attempt) -> list[Applied]:
         """Apply operations between a note that they are begun and its end; a failure in our hands is no crash."""
-        begun = [operation.id for operation in operations]
+        operations, begun = batch.operations, [operation.id for operation in batch.operations]
         self._note(shard, begun)
         try:
-            catalogues = self.catalogues.of_tenants(connection, {operation.tenant_id for operation in operations})
+            catalogues = self.catalogues.of_versions(connection, batch.catalogue_versions)
             refused = bulk_journal.refused(connection, operations)
             results = [
                 Applied(outcome=refusal(each.id, refused[each.id]))
                 if each.id in refused
-                else apply(connection, each, catalogues[each.tenant_id], now)
+                else apply(connection, each, catalogues[each.tenant_id], batch.now)
                 for each in attempt.each(operations)
             ]
             history.record(connection, [entry for result in results for entry in result.entries])
-            journal.settle(connection, [result.outcome for result in results])
+            journal.settle(connection, [result.outcome for result in results], run_of=shard)
         except Exception:
             # Still under the lock, so that nobody takes this run for one that did not end.
             with database.autocommit(self.engine) as own:
                 own.execute(_TAKE_BACK, {"shard": shard, "running": begun})
             raise
-        connection.execute(_CLEAR, {"shard": shard})
         return results
 
     def _note(self, shard: int, operation_ids: list[UUID]) -> None:

@@ -34,9 +34,6 @@ from services.directory import tables
 from shared import outcomes
 from shared.outcomes import Outcome
 
-BATCH = 100
-"""Operations applied in one transaction, at most."""
-
 
 class State(StrEnum):
     """Where an operation stands; only a pending one is ever applied."""
@@ -62,6 +59,8 @@ class Write:
     request: Any
     if_match: str | None
     reply_to: str
+    is_urgent: bool = False
+    """Whether it takes somebody's access away: such a write overtakes those of other resources of its tenant."""
     digest: bytes | None = None
     """What it shares with the same write sent again; None when nobody is to recognise it."""
     key: bytes | None = None
@@ -111,9 +110,10 @@ def shard_of(lane: UUID, shards: int) -> int:
 _ACCEPT = text("""
 WITH sent AS (
   SELECT * FROM unnest(:id, :tenant_id, :token_id, :request_id, :resource_type, :lane, :shard, :method,
-                       cast(:request AS jsonb[]), :if_match, :reply_to, :digest, :is_new, :wave, :needs, :bulk_id)
+                       cast(:request AS jsonb[]), :if_match, :reply_to, :digest, :is_new, :wave, :needs, :bulk_id,
+                       :is_urgent)
     WITH ORDINALITY AS i(id, tenant_id, token_id, request_id, resource_type, lane, shard, method, request, if_match,
-                         reply_to, digest, is_new, wave, needs, bulk_id, ordinal)
+                         reply_to, digest, is_new, wave, needs, bulk_id, is_urgent, ordinal)
 ), repeated AS (
   SELECT s.id FROM sent s
   WHERE NOT s.is_new AND EXISTS (SELECT FROM unanswered u WHERE u.digest = s.digest AND u.operation_id <> s.id)
@@ -140,9 +140,9 @@ WITH sent AS (
   ORDER BY i.ordinal
 ), written AS (
   INSERT INTO operation (id, tenant_id, token_id, request_id, resource_type, lane, seq, shard, position, method,
-                         request, if_match, reply_to, accepted_at, wave, needs, bulk_id)
+                         request, if_match, reply_to, accepted_at, wave, needs, bulk_id, is_urgent)
   SELECT id, tenant_id, token_id, request_id, resource_type, lane, seq, lane_shard, nextval('operation_position'),
-         method, request, if_match, reply_to, clock_timestamp(), wave, cast(needs AS uuid[]), bulk_id
+         method, request, if_match, reply_to, clock_timestamp(), wave, cast(needs AS uuid[]), bulk_id, is_urgent
   FROM placed
   RETURNING id, shard
 ), noted AS (
@@ -153,7 +153,7 @@ SELECT id, shard FROM written UNION ALL SELECT id, NULL FROM repeated
 """).bindparams(
     bindparam("answering", type_=Integer),
     bindparam("digest", type_=ARRAY(LargeBinary)),
-    bindparam("is_new", type_=ARRAY(Boolean)),
+    *(bindparam(name, type_=ARRAY(Boolean)) for name in ("is_new", "is_urgent")),
     *(bindparam(name, type_=ARRAY(Uuid)) for name in ("id", "tenant_id", "token_id", "lane")),
     *(
         bindparam(name, type_=ARRAY(Text))
@@ -162,43 +162,20 @@ SELECT id, shard FROM written UNION ALL SELECT id, NULL FROM repeated
     *(bindparam(name, type_=ARRAY(Integer)) for name in ("shard", "wave")),
 )
 
-# A lane is left out from the first operation on that waits: for its next try, or for an earlier wave of its bulk
-# request, whose other operations are in any shard. Their ids follow the request's own (services/directory/ids.py), and
-# are looked up as a range; to ask for `state` there would tempt the planner to read all that is pending instead.
-_BATCH = text("""
-WITH waiting AS MATERIALIZED (
-  SELECT lane, seq, wave, not_before > clock_timestamp() AS is_resting,
-         cast(left(cast(id AS text), 32) || '0000' AS uuid) AS first,
-         cast(left(cast(id AS text), 32) || 'ffff' AS uuid) AS last
-  FROM operation
-  WHERE state = 'pending' AND shard = :shard AND (not_before > clock_timestamp() OR wave > 0)
-), bulk AS (
-  SELECT first, (SELECT min(o.wave) FROM operation o WHERE o.id > b.first AND o.id <= b.last AND o.settled_at IS NULL)
-         AS wave
-  FROM (SELECT DISTINCT first, last FROM waiting WHERE wave > 0) b
-), held AS (
-  SELECT w.lane, min(w.seq) AS seq FROM waiting w LEFT JOIN bulk b ON b.first = w.first
-  WHERE w.is_resting OR w.wave > b.wave
-  GROUP BY w.lane
-)
-SELECT id, tenant_id, token_id, request_id, resource_type, lane, seq, shard, method, request, if_match, reply_to,
-       accepted_at, starts, delays, not_before, wave, needs, bulk_id
-FROM operation
-WHERE state = 'pending' AND shard = :shard
-  AND NOT EXISTS (SELECT FROM held WHERE held.lane = operation.lane AND held.seq <= operation.seq)
-ORDER BY position
-LIMIT :limit
-FOR UPDATE
-""")
-
+# The ids lie between two parameters, so that only the partitions are opened in which they can be. The run of a shard
+# ends with its outcomes; who settles without a run names no shard.
 _SETTLE = text("""
+WITH ended AS (
+  UPDATE shard SET running = '{}', settled = settled + cardinality(:id) WHERE id = :shard
+)
 UPDATE operation o
 SET state = 'settled', status = s.status, outcome = s.outcome, settled_at = clock_timestamp(), starts = o.starts + 1,
     not_before = NULL
 FROM unnest(:id, :status, cast(:outcome AS jsonb[])) AS s(id, status, outcome)
-WHERE o.id = s.id AND o.state = 'pending'
+WHERE o.id = s.id AND o.state = 'pending' AND o.id BETWEEN :first AND :last
 """).bindparams(
     bindparam("id", type_=ARRAY(Uuid)),
+    bindparam("shard", type_=Integer),
     bindparam("status", type_=ARRAY(Integer)),
     bindparam("outcome", type_=ARRAY(Text)),
 )
@@ -213,7 +190,7 @@ def accept(connection: Connection, writes: Sequence[Write], shards: int, answeri
         name: [getattr(write, name) for write in writes]
         for name in (
             *("id", "tenant_id", "token_id", "request_id", "resource_type", "lane", "method", "if_match", "reply_to"),
-            *("is_new", "wave", "bulk_id"),
+            *("is_new", "wave", "bulk_id", "is_urgent"),
         )
     }
     parameters["digest"] = [write.digest if write.key is None else None for write in writes]
@@ -227,23 +204,18 @@ def accept(connection: Connection, writes: Sequence[Write], shards: int, answeri
     )
 
 
-def batch(connection: Connection, shard: int, limit: int = BATCH) -> list[Operation]:
-    """Lock the operations of a shard that wait longest; those of one lane are in order, with none left out between.
-
-    A lane whose head waits, for its next try or for a wave of its bulk request, is left out as a whole.
-    """
-    rows = connection.execute(_BATCH, {"shard": shard, "limit": limit}).mappings()
-    return [Operation(**row) for row in rows]
-
-
-def settle(connection: Connection, ended: Sequence[Outcome]) -> None:
-    """Record outcomes, in the transaction of their effects."""
+def settle(connection: Connection, ended: Sequence[Outcome], *, run_of: int | None = None) -> None:
+    """Record outcomes, in the transaction of their effects; with `run_of` they end the run of that shard."""
     if not ended:
         return
+    ids = [outcome.operation_id for outcome in ended]
     done = connection.execute(
         _SETTLE,
         {
-            "id": [outcome.operation_id for outcome in ended],
+            "id": ids,
+            "first": min(ids),
+            "last": max(ids),
+            "shard": run_of,
             "status": [outcome.status for outcome in ended],
             "outcome": [orjson.dumps(outcome.document()).decode() for outcome in ended],
         },

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ColumnElement,
     DateTime,
@@ -38,6 +39,7 @@ metadata = MetaData(
 HQ = "HQ"
 _JSON = JSONB(none_as_null=True)
 _TIME = DateTime(timezone=True)
+_PENDING = text("state = 'pending'")
 
 
 def _resource_table(name: str, resource_type: ResourceType, *own: Column[Any]) -> Table:
@@ -205,7 +207,22 @@ operation = Table(
     Column("bulk_id", Text),
     Column("path", Text),
     Index("ix_operation_dead", "id", postgresql_where=text("state = 'dead'")),
-    Index("ix_operation_pending", "shard", "position", postgresql_where=text("state = 'pending'")),
+    Column("is_urgent", Boolean, nullable=False, server_default="false"),
+    Index("ix_operation_pending", "shard", "tenant_id", "position", postgresql_where=_PENDING),
+    Index(
+        "ix_operation_urgent",
+        "shard",
+        "tenant_id",
+        "position",
+        postgresql_where=text("state = 'pending' AND is_urgent"),
+    ),
+    Index(
+        "ix_operation_held",
+        "shard",
+        "lane",
+        postgresql_where=text("state = 'pending' AND (not_before IS NOT NULL OR wave > 0)"),
+    ),
+    Index("ix_operation_pending_lane", "lane", "seq", postgresql_where=_PENDING),
     Index("ix_operation_lane", "lane", "seq"),
     postgresql_partition_by="RANGE (id)",
 )
@@ -233,6 +250,7 @@ shard = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("running", ARRAY(Uuid), nullable=False),
+    Column("settled", BigInteger, nullable=False, server_default="0"),
 )
 shared_key = Table(
     "shared_key",

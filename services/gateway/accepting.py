@@ -105,8 +105,13 @@ class Accepter(threading.Thread):
             ticket.done.set()
 
     def _accept(self, writes: Sequence[Write]) -> Accepted:
-        """Accept writes in one transaction; those whose keys stand for others are left out."""
-        with database.transaction(self._engine) as connection:
+        """Accept writes in one transaction; those whose keys stand for others are left out.
+
+        Without keys it is one statement, which commits by itself: no BEGIN and COMMIT go to the server and back.
+        """
+        is_one_statement = all(write.key is None for write in writes)
+        begin = database.autocommit if is_one_statement else database.transaction
+        with begin(self._engine) as connection:
             others = idempotency.claim(connection, writes)
             chosen = [write for write in writes if write.id not in others]
             accepted = journal.accept(connection, chosen, self._shards, self._answering)

@@ -24,6 +24,7 @@ from services.directory.presence import Presence
 from services.directory.tokens import Principal
 from services.gateway import async_results, discovery, docs, errors, exposition, health, me, responses, surface
 from services.gateway.accepting import Accepter
+from services.gateway.admission import Admission
 from services.gateway.answering import Answers
 from services.gateway.async_results import AsyncResults
 from services.gateway.auth import Authenticator
@@ -34,6 +35,7 @@ from services.gateway.delivering import Delivery
 from services.gateway.repeating import Repeats
 from services.gateway.resources import Resources
 from services.gateway.searching import Searching
+from services.gateway.turnstile import Turnstile
 from services.gateway.waiting import Listener, Rung, Waiters
 from services.gateway.writes import Writes
 from services.gateway.writing import Turns, Writer
@@ -60,7 +62,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 class Running:
     """What runs beside the requests of a process."""
 
-    parts: Sequence[Accepter | Listener | ToleranceCounter | CounterWriter | Answers | Presence]
+    parts: Sequence[Accepter | Listener | ToleranceCounter | CounterWriter | Answers | Presence | Admission]
     engine: Engine
 
     def start(self) -> None:
@@ -86,6 +88,7 @@ def create(settings: Settings) -> Flask:
     answers = Answers(engine, presence.number)
     key = SharedKey(engine, announcing.SEAL)
     listener, accepter = Listener(redis, channel, waiters, key), Accepter(engine, settings.shards, presence.number)
+    admission = Admission(engine, settings.admission_seconds)
     writer = Writer(
         engine=engine,
         accepter=accepter,
@@ -98,6 +101,8 @@ def create(settings: Settings) -> Flask:
             catalogues=catalogues,
         ),
         turns=Turns(POOL_SIZE // 4),
+        turnstile=Turnstile(),
+        admission=admission,
         wake=partial(queue.wake, celery, redis),
         deadline_seconds=settings.deadline_seconds,
     )
@@ -128,7 +133,7 @@ def create(settings: Settings) -> Flask:
     app.register_blueprint(health.blueprint(engine, redis, listener))
     app.register_blueprint(exposition.blueprint(engine, settings.metrics_token))
     app.register_blueprint(docs.at_root(PREFIXES[0] + docs.DOCUMENT))
-    parts = (accepter, listener, counter, CounterWriter(engine, metrics.BOOK), answers, presence)
+    parts = (accepter, listener, counter, CounterWriter(engine, metrics.BOOK), answers, presence, admission)
     running = Running(parts=parts, engine=engine)
     running.start()
     app.extensions["running"] = running

@@ -54,6 +54,7 @@ class Bulk:
         plan = bulk_writes.plan(
             self.writes, sender, g.catalogue, asked.operations, partial(self._present, sender.principal)
         )
+        plan = bulk_writes.admitted(plan, self.writes.writer.admission)
         preferred = preferences.parse(request.headers.get("Prefer"))
         if preferred.respond_async and bulk_parts.is_acceptable(asked, plan):
             group = self._accept(asked, plan, sender, deadline)

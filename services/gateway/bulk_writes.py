@@ -11,6 +11,7 @@ from uuid import UUID
 
 from services.directory import ids
 from services.directory.journal import Write
+from services.gateway.admission import Admission
 from services.gateway.writes import Sender, Writes
 from shared.scim import bulk, bulk_order, bulk_references, messages
 from shared.scim.attributes import ResourceType
@@ -59,6 +60,20 @@ def plan(
 ) -> Plan:
     """Return what is to be done; an operation that is refused is in the plan too, for its turn to fail comes."""
     return _Planning(writes, sender, catalogue, operations).plan(present)
+
+
+def admitted(plan: Plan, admission: Admission) -> Plan:
+    """Return the plan as it may be run now: too much at once leaves only what takes somebody's access away.
+
+    Raises TooManyRequestsError when that is nothing.
+    """
+    writes = [write for prepared in plan.prepared.values() for write in _first_writes(prepared)]
+    if not writes or admission.admit(writes):
+        return plan
+    refusal = admission.refusal(writes[0].tenant_id)
+    if not any(write.is_urgent for write in writes):
+        raise refusal
+    return replace(plan, prepared={n: refusal if _is_ordinary(one) else one for n, one in plan.prepared.items()})
 
 
 class _Planning:
@@ -160,6 +175,21 @@ def _target(operation: Operation, catalogue: Catalogue) -> Target | SCIMError:
         return bulk.target(operation, catalogue)
     except SCIMError as error:
         return error
+
+
+def _first_writes(prepared: Prepared) -> tuple[Write, ...]:
+    """Return what an operation writes when all goes well."""
+    match prepared:
+        case Single(write=write):
+            return (write,)
+        case Member(create=create, complete=complete):
+            return (create, complete)
+        case SCIMError():
+            return ()
+
+
+def _is_ordinary(prepared: Prepared) -> bool:
+    return any(not write.is_urgent for write in _first_writes(prepared))
 
 
 def _intent(operation: Operation, prepared: Prepared, needs: frozenset[int], catalogue: Catalogue) -> Intent:

@@ -17,6 +17,7 @@ from shared.scim.errors import (
     PayloadTooLargeError,
     SCIMError,
     TooManyError,
+    TooManyRequestsError,
     UnauthorizedError,
     UnavailableError,
 )
@@ -64,8 +65,8 @@ def translate(error: Exception) -> SCIMError:
 def _headers(error: SCIMError) -> dict[str, str]:
     if isinstance(error, UnauthorizedError):
         return {"WWW-Authenticate": auth.challenge(error)}
-    if isinstance(error, UnavailableError | OutcomeUnknownError):
-        return {"Retry-After": str(RETRY_SECONDS)}
+    if isinstance(error, TooManyRequestsError | UnavailableError | OutcomeUnknownError):
+        return {"Retry-After": str(error.retry_after or RETRY_SECONDS)}
     return {}
 
 

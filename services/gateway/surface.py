@@ -43,6 +43,7 @@ from shared.scim.errors import (
     PayloadTooLargeError,
     PreconditionFailedError,
     SCIMError,
+    TooManyRequestsError,
     UnauthorizedError,
     UnavailableError,
     UniquenessError,
@@ -82,7 +83,7 @@ LATER = (
         media_type=None,
     ),
 )
-WRITE: tuple[type[SCIMError], ...] = (*ALL, OutcomeUnknownError)
+WRITE: tuple[type[SCIMError], ...] = (*ALL, OutcomeUnknownError, TooManyRequestsError)
 SINGLE: tuple[type[SCIMError], ...] = (*WRITE, InvalidValueError, KeyReusedError)
 ONE: tuple[type[SCIMError], ...] = (*SINGLE, NotFoundError, PreconditionFailedError)
 PATCH: tuple[type[SCIMError], ...] = (InvalidPathError, InvalidFilterError, NoTargetError, MutabilityError)

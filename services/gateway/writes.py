@@ -2,7 +2,6 @@
 
 import logging
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -16,7 +15,7 @@ from services.gateway.counting import ToleranceCounter
 from services.gateway.repeating import Repeats, Taken, Way
 from services.gateway.writing import Writer
 from shared.outcomes import NOBODY, Outcome
-from shared.scim import errors, patch, validation
+from shared.scim import errors, leaving, patch, validation
 from shared.scim.attributes import ResourceType
 from shared.scim.dialects import shapes
 from shared.scim.dialects.tolerances import Used
@@ -56,19 +55,27 @@ class Writes:
     def replace(self, sender: Sender, resource_type: ResourceType, resource_id: str, document: Any) -> Write:
         """Return the write of a PUT. Raises SCIMError for a document that is no such resource."""
         lane = _lane(resource_type, resource_id)
-        return self._write(sender, resource_type, "PUT", lane, self._resource(sender, resource_type, document))
+        resource = self._resource(sender, resource_type, document)
+        is_urgent = leaving.is_in_resource(resource)
+        return self._write(sender, resource_type, "PUT", lane, resource, is_urgent=is_urgent)
 
     def patch(self, sender: Sender, resource_type: ResourceType, resource_id: str, document: Any) -> Write:
         """Return the write of a PATCH. Raises SCIMError for a message that cannot be applied to any such resource."""
         lane = _lane(resource_type, resource_id)
         used: Used = set()
-        operations = patch.document(_parsed(document, resource_type, sender, used))
+        operations = _parsed(document, resource_type, sender, used)
         self.counter.note(sender.principal.tenant_id, used)
-        return self._write(sender, resource_type, "PATCH", lane, operations)
+        is_urgent = leaving.is_in_patch(operations)
+        return self._write(sender, resource_type, "PATCH", lane, patch.document(operations), is_urgent=is_urgent)
 
     def delete(self, sender: Sender, resource_type: ResourceType, resource_id: str) -> Write:
         """Return the write of a DELETE."""
-        return self._write(sender, resource_type, "DELETE", _lane(resource_type, resource_id), None)
+        return self._write(sender, resource_type, "DELETE", _lane(resource_type, resource_id), None, is_urgent=True)
+
+    def admit(self, write: Write) -> None:
+        """Raise TooManyRequestsError when its tenant has more pending than can be worked off in time."""
+        if not self.writer.admission.admit([write]):
+            raise self.writer.admission.refusal(write.tenant_id)
 
     def perform(self, write: Write, deadline: float | None = None) -> Outcome:
         """Take a write through the journal, and return its outcome. Raises what it was refused with."""
@@ -79,7 +86,7 @@ class Writes:
         deadline = time.monotonic() + self.writer.deadline_seconds
         way = Way(
             take=partial(self.writer.write, deadline=deadline),
-            follow=partial(self.writer.join, deadline=deadline),
+            follow=partial(self.writer.join, tenant_id=write.tenant_id, deadline=deadline),
         )
         outcome = self.repeats.take(write, answer, way).outcome
         assert outcome is not None, "who waits gets an outcome, or an error"
@@ -113,7 +120,16 @@ class Writes:
         self.counter.note(sender.principal.tenant_id, used)
         return resource
 
-    def _write(self, sender: Sender, resource_type: ResourceType, method: str, lane: UUID, request: Any) -> Write:
+    def _write(
+        self,
+        sender: Sender,
+        resource_type: ResourceType,
+        method: str,
+        lane: UUID,
+        request: Any,
+        *,
+        is_urgent: bool = False,
+    ) -> Write:
         return Write(
             id=ids.new(),
             tenant_id=sender.principal.tenant_id,
@@ -125,10 +141,11 @@ class Writes:
             request=request,
             if_match=sender.if_match,
             reply_to=self.channel,
+            is_urgent=is_urgent,
         )
 
 
-def _parsed(document: Any, resource_type: ResourceType, sender: Sender, used: Used) -> Iterable[Operation]:
+def _parsed(document: Any, resource_type: ResourceType, sender: Sender, used: Used) -> tuple[Operation, ...]:
     """Parse a PATCH message; what one is refused for can be told from its shape, which no journal keeps."""
     try:
         return patch.parse(document, resource_type, used)

@@ -22,6 +22,8 @@ from services.directory import backoff, database, journal
 from services.directory.drain import Drainer
 from services.directory.journal import Write
 from services.gateway.accepting import Accepter
+from services.gateway.admission import Admission
+from services.gateway.turnstile import Turnstile
 from services.gateway.waiting import Rung, Waiter, Waiters
 from shared import logs, metrics
 from shared.outcomes import Outcome
@@ -69,6 +71,8 @@ class Writer:
     waiters: Waiters
     drainer: Drainer
     turns: Turns
+    turnstile: Turnstile
+    admission: Admission
     wake: Callable[[int], bool]
     deadline_seconds: float
 
@@ -82,7 +86,7 @@ class Writer:
             deadline = time.monotonic() + self.deadline_seconds
         with logs.bind(operation_id=str(write.id)):
             return self._take(write, deadline, deadline) or self._last_word(
-                write.id, partial(journal.prevent, write=write)
+                write.id, write.tenant_id, partial(journal.prevent, write=write)
             )
 
     def submit(self, write: Write, seconds: float) -> Outcome | None:
@@ -94,32 +98,35 @@ class Writer:
         with logs.bind(operation_id=str(write.id)):
             return self._take(write, begun + self.deadline_seconds, begun + min(seconds, self.deadline_seconds))
 
-    def join(self, operation_id: UUID, shard: int, deadline: float) -> Outcome:
+    def join(self, operation_id: UUID, shard: int, *, tenant_id: UUID, deadline: float) -> Outcome:
         """Return what an operation in the journal ended in; raise as `write` does."""
         found = self.follow(operation_id, shard, deadline)
-        return found or self._last_word(operation_id, partial(journal.cancel, operation_id=operation_id))
+        return found or self._last_word(operation_id, tenant_id, partial(journal.cancel, operation_id=operation_id))
 
     def follow(self, operation_id: UUID, shard: int, until: float) -> Outcome | None:
         """Return what an operation in the journal has ended in by then, on the monotonic clock, or None."""
         with logs.bind(operation_id=str(operation_id)), self.waiters.register(operation_id) as waiter:
             return self._look(operation_id) or self._wait(operation_id, shard, waiter, until)
 
-    def drain(self, shard: int) -> None:
-        """Work off a shard here, unless another request does so; whatever goes wrong, this one goes on waiting."""
+    def drain(self, shard: int, is_enough: Callable[[], bool] = lambda: True) -> None:
+        """Work off a shard here until it is enough, unless another request does so: at least a batch of it.
+
+        Whatever goes wrong, this request goes on waiting.
+        """
         try:
             with self.turns.take(shard) as is_mine:
-                if is_mine:
-                    self.drainer.drain(shard)
+                while is_mine and not self.drainer.advance(shard).is_done and not is_enough():
+                    pass
         except SQLAlchemyError as error:
             logger.warning("drain failed", extra={"shard": shard, "fault": backoff.classify(error).name})
         except Exception:
             logger.exception("drain failed")
 
     def _take(self, write: Write, accepted_by: float, answered_by: float) -> Outcome | None:
-        with self.waiters.register(write.id) as waiter:
+        with self.turnstile.passing(write.tenant_id, accepted_by), self.waiters.register(write.id) as waiter:
             shard = self._accept(write, accepted_by)
             if shard is None:
-                return self._last_word(write.id, partial(journal.prevent, write=write))
+                return self._last_word(write.id, write.tenant_id, partial(journal.prevent, write=write))
             self.wake(shard)
             return self._wait(write.id, shard, waiter, answered_by)
 
@@ -158,8 +165,12 @@ class Writer:
 
     def _wait(self, operation_id: UUID, shard: int, waiter: Waiter, deadline: float) -> Outcome | None:
         """Walk down the ladder until the deadline; None when there is no outcome by then, or none to be read."""
-        rest = repeat((DRAIN_SECONDS, self.drain))
-        for seconds, act in chain([(LOOK_SECONDS, self.wake), (DRAIN_SECONDS - LOOK_SECONDS, self.drain)], rest):
+
+        def drain(shard: int) -> None:
+            self.drain(shard, lambda: waiter.is_told or time.monotonic() >= deadline)
+
+        rest = repeat((DRAIN_SECONDS, drain))
+        for seconds, act in chain([(LOOK_SECONDS, self.wake), (DRAIN_SECONDS - LOOK_SECONDS, drain)], rest):
             left = deadline - time.monotonic()
             if left <= 0 or waiter.wait(min(seconds, left)):
                 break
@@ -182,7 +193,7 @@ class Writer:
             logger.warning("journal not readable", extra={"error": type(error).__name__})
             return None
 
-    def _last_word(self, operation_id: UUID, prevent: Callable[[Connection], bool]) -> Outcome:
+    def _last_word(self, operation_id: UUID, tenant_id: UUID, prevent: Callable[[Connection], bool]) -> Outcome:
         """Prevent what nobody has begun, or return what it ended in after all."""
         try:
             with database.transaction(self.engine) as connection:
@@ -196,12 +207,14 @@ class Writer:
             raise unknown() from error
         logger.warning("operation cancelled at the deadline")
         metrics.count(metrics.ANSWERED, Rung.CANCELLED)
-        raise unavailable()
+        raise unavailable(self.admission.retry_after(tenant_id))
 
 
-def unavailable() -> UnavailableError:
-    """Return the error of a write that was never applied."""
-    return UnavailableError("This write was not applied, for the queue is not being worked off in time. Send it again")
+def unavailable(retry_after: int | None = None) -> UnavailableError:
+    """Return the error of a write that was never applied; `retry_after` is when the backlog will be worked off."""
+    return UnavailableError(
+        "This write was not applied, for the queue is not being worked off in time. Send it again", retry_after
+    )
 
 
 def unknown() -> OutcomeUnknownError:

@@ -54,7 +54,10 @@ class Tasks:
             self.celery.task(task, name=name)
 
     def drain(self, shard: object) -> None:
-        """Apply what is due in a shard. The flag is cleared first: a write that comes later rings again."""
+        """Apply a batch of what is due in a shard, and ring again for the rest: so shards have their turns, too.
+
+        The flag is cleared first: a write that comes later rings again.
+        """
         if not isinstance(shard, int) or isinstance(shard, bool) or not 0 <= shard <= LARGEST_SHARD:
             logger.warning("wake not understood")
             metrics.count(metrics.WAKE_UNKNOWN)
@@ -62,9 +65,12 @@ class Tasks:
         with logs.bind(shard=str(shard)):
             queue.clear(self.redis, shard)
             try:
-                self.drainer.drain(shard)
+                progress = self.drainer.advance(shard)
             except SQLAlchemyError as error:
                 logger.warning("drain failed", extra={"fault": backoff.classify(error).name})
+                return
+            if not progress.is_done:
+                queue.wake(self.celery, self.redis, shard)
 
     def sweep(self) -> None:
         """Wake every shard that has work which is due and waits."""

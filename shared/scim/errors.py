@@ -15,9 +15,11 @@ class SCIMError(Exception):
     status: ClassVar[int] = 400
     scim_type: ClassVar[str | None] = None
 
-    def __init__(self, detail: str) -> None:
+    def __init__(self, detail: str, retry_after: int | None = None) -> None:
         super().__init__(detail)
         self.detail = detail
+        self.retry_after = retry_after
+        """In how many seconds it makes sense to send the request again, where that is known."""
 
     def body(self) -> dict[str, object]:
         """Return the error message of RFC 7644 section 3.12."""
@@ -159,6 +161,12 @@ class KeyReusedError(SCIMError):
     """The Idempotency-Key stands for another request (draft-ietf-httpapi-idempotency-key-header-07 section 2.7)."""
 
     status = 422
+
+
+class TooManyRequestsError(SCIMError):
+    """More is waiting already than can be worked off in time: send it again later (RFC 6585 section 4)."""
+
+    status = 429
 
 
 class NotImplementedOperationError(SCIMError):

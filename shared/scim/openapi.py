@@ -7,7 +7,13 @@ from typing import Any
 
 from shared.scim import jsonschema, messages
 from shared.scim.attributes import ResourceType
-from shared.scim.errors import OutcomeUnknownError, SCIMError, UnauthorizedError, UnavailableError
+from shared.scim.errors import (
+    OutcomeUnknownError,
+    SCIMError,
+    TooManyRequestsError,
+    UnauthorizedError,
+    UnavailableError,
+)
 
 TOKEN = "token"  # noqa: S105 - the name of the security scheme.
 
@@ -69,6 +75,7 @@ ALWAYS = ("X-Request-ID",)
 
 REFUSED_WITH: Mapping[type[SCIMError], tuple[str, ...]] = {
     UnauthorizedError: ("WWW-Authenticate",),
+    TooManyRequestsError: ("Retry-After",),
     UnavailableError: ("Retry-After",),
     OutcomeUnknownError: ("Retry-After",),
 }

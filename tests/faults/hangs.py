@@ -5,7 +5,7 @@ Usage: python -m tests.faults.hangs DATABASE_URL MAX_STARTS SECONDS
 
 import re
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from functools import partial
 from uuid import UUID
 
@@ -21,11 +21,11 @@ from shared.scim.resource_types import Catalogue
 class _Endless(Catalogues):
     """Catalogues of which none is ever there."""
 
-    def of_tenants(self, connection: Connection, tenant_ids: Collection[UUID]) -> Mapping[UUID, Catalogue]:
+    def of_versions(self, connection: Connection, versions: Mapping[UUID, int]) -> Mapping[UUID, Catalogue]:
         print("hangs", flush=True)  # noqa: T201 - whoever started this waits for it.
         # The interpreter's lock is held all the while.
         re.match(r"(a+)+b", "a" * 100)
-        return super().of_tenants(connection, tenant_ids)
+        return super().of_versions(connection, versions)
 
 
 def main() -> None:

@@ -14,7 +14,9 @@ from services.directory.bulk_journal import Part
 from services.directory.drain import Drainer
 from services.directory.journal import State, Write
 from services.gateway.accepting import Accepter
+from services.gateway.admission import Admission
 from services.gateway.bulk_async import BulkFollower
+from services.gateway.turnstile import Turnstile
 from services.gateway.waiting import Waiters
 from services.gateway.writing import Turns, Writer
 from shared.outcomes import Reply
@@ -128,7 +130,7 @@ def test_what_is_behind_a_waiting_operation_in_its_lane_waits_and_what_is_before
     with database.transaction(engine) as connection:
         journal.accept(connection, [behind], SHARDS)
 
-    worker.drainer.drain(journal.shard_of(old.lane, SHARDS))
+    worker.drainer.advance(journal.shard_of(old.lane, SHARDS))
     early = [each for each in worker.settled if each != request[0].write.id]
     worker.work(range(SHARDS))
 
@@ -265,6 +267,8 @@ def _follower(engine: Engine, worker: Worker) -> BulkFollower:
         waiters=Waiters(),
         drainer=worker.drainer,
         turns=Turns(1),
+        turnstile=Turnstile(),
+        admission=Admission(engine, 60),
         wake=wake,
         deadline_seconds=60,
     )

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine, delete, func, select, text, update
 
-from services.directory import database, failures, history, ids, journal, tables
+from services.directory import batches, database, failures, history, ids, journal, tables
 from services.directory.backoff import Fault
 from services.directory.drain import Drainer
 from services.directory.journal import Write
@@ -90,9 +90,9 @@ def test_a_lane_is_applied_in_its_order(engine: Engine, tenant: Tenant, drainer:
 
 
 def test_more_than_a_batch_is_drained_at_once(engine: Engine, tenant: Tenant, drainer: Drainer) -> None:
-    accept(engine, *(write(tenant) for _ in range(journal.BATCH * 2 + 1)))
+    accept(engine, *(write(tenant) for _ in range(batches.BATCH * 2 + 1)))
 
-    assert drainer.drain(0) == journal.BATCH * 2 + 1
+    assert drainer.drain(0) == batches.BATCH * 2 + 1
 
 
 def test_two_drains_at_once_apply_everything_once(engine: Engine, tenant: Tenant, drainer: Drainer) -> None:
@@ -181,7 +181,7 @@ def test_a_run_that_did_not_end_is_counted_as_a_start(
     crashed = write(tenant)
     accept(engine, crashed)
     with database.transaction(engine) as connection:
-        connection.execute(text("INSERT INTO shard VALUES (0, :ids)"), {"ids": [crashed.id]})
+        connection.execute(text("INSERT INTO shard (id, running) VALUES (0, :ids)"), {"ids": [crashed.id]})
 
     drainer.drain(0)
 
@@ -198,7 +198,10 @@ def test_an_operation_that_always_kills_its_worker_is_dead_in_the_end(
     for _ in range(MAX_STARTS):
         with database.transaction(engine) as connection:
             connection.execute(
-                text("INSERT INTO shard VALUES (0, :ids) ON CONFLICT (id) DO UPDATE SET running = excluded.running"),
+                text(
+                    "INSERT INTO shard (id, running) VALUES (0, :ids) "
+                    "ON CONFLICT (id) DO UPDATE SET running = excluded.running"
+                ),
                 {"ids": [killer.id]},
             )
         drainer._recover(0)

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import IntegrityError
 
-from services.directory import database, failures, ids, journal, tables
+from services.directory import batches, database, failures, ids, journal, tables
 from services.directory.journal import Write
 from shared.outcomes import Outcome
 from tests.factories import Tenant, patch, replace, write
@@ -114,7 +114,7 @@ def test_a_batch_has_each_lane_in_order_and_leaves_out_a_lane_that_waits(engine:
         failures.hold(connection, head.id, 3600)
 
     with database.transaction(engine) as connection:
-        found = journal.batch(connection, SHARD, 10_000)
+        found = batches.in_turn(connection, SHARD, limit=10_000).operations
 
     seqs = defaultdict(list)
     for operation in found:
@@ -132,7 +132,8 @@ def test_what_is_prevented_is_not_applied(engine: Engine, tenant: Tenant) -> Non
 
     assert prevented
     with database.transaction(engine) as connection:
-        assert pending.id not in {operation.id for operation in journal.batch(connection, SHARD, 10_000)}
+        taken = batches.in_turn(connection, SHARD, limit=10_000)
+    assert pending.id not in {operation.id for operation in taken.operations}
 
 
 def test_what_is_prevented_before_it_arrives_cannot_arrive(engine: Engine, tenant: Tenant) -> None:
@@ -166,7 +167,7 @@ def test_prevention_waits_for_a_drain_that_has_begun(engine: Engine, tenant: Ten
             answers.append(journal.prevent(connection, begun))
 
     with database.transaction(engine) as connection:
-        journal.batch(connection, SHARD, 10_000)
+        batches.in_turn(connection, SHARD, limit=10_000)
         thread = threading.Thread(target=prevent)
         thread.start()
         journal.settle(connection, [Outcome(operation_id=begun.id, status=204)])
