@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, repeat
@@ -105,7 +106,16 @@ class Writer:
             return self._look(operation_id) or self._wait(operation_id, shard, waiter, until)
 
     def drain(self, shard: int) -> None:
-        """Work off a shard here, unless another request does so; whatever goes wrong, this one goes on waiting."""
+        """Work off a shard here, unless another request does so; whatever goes wrong, this one goes on waiting.
+
+        A thread of its own does it: when the request is interrupted (`limits`), the work is not, for a run that does
+        not end is held against its operations.
+        """
+        helper = threading.Thread(target=copy_context().run, args=(self._drain, shard), name="drain", daemon=True)
+        helper.start()
+        helper.join()
+
+    def _drain(self, shard: int) -> None:
         try:
             with self.turns.take(shard) as is_mine:
                 if is_mine:
