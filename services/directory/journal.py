@@ -121,7 +121,8 @@ WITH sent AS (
   SELECT * FROM sent WHERE id NOT IN (SELECT id FROM repeated)
 ), born AS (
   INSERT INTO lane (id, tenant_id, shard, seq)
-  SELECT lane, tenant_id, shard, 1 FROM incoming WHERE method = 'POST' ORDER BY lane
+  SELECT lane, tenant_id, shard, (SELECT count(*) FROM incoming i WHERE i.lane = p.lane AND i.tenant_id = p.tenant_id)
+  FROM incoming p WHERE method = 'POST' ORDER BY lane
   RETURNING id, tenant_id, shard, seq
 ), locked AS (
   SELECT id, tenant_id FROM lane WHERE id IN (SELECT lane FROM incoming WHERE method <> 'POST') ORDER BY id FOR UPDATE

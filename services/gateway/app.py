@@ -32,6 +32,7 @@ from services.gateway.bulk import Bulk
 from services.gateway.bulk_async import BulkFollower
 from services.gateway.counting import ToleranceCounter
 from services.gateway.delivering import Delivery
+from services.gateway.limits import LimitedFlask
 from services.gateway.repeating import Repeats
 from services.gateway.resources import Resources
 from services.gateway.searching import Searching
@@ -146,7 +147,7 @@ def _announce(announcer: Announcer, waiters: Waiters, replies: Sequence[Reply]) 
 
 
 def _flask(settings: Settings, authenticator: Authenticator, catalogue: Callable[[Principal], Catalogue]) -> Flask:
-    app = Flask("muster", static_folder=None)
+    app = LimitedFlask("muster", settings.deadline_seconds, static_folder=None)
     app.config.update(
         public_url=settings.public_url,
         MAX_CONTENT_LENGTH=settings.max_body_bytes + 1,

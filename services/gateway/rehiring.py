@@ -5,6 +5,7 @@ condition that nobody changed the account since (docs/decisions/0014-rehire.md).
 """
 
 import logging
+import time
 from dataclasses import replace
 
 from sqlalchemy import Engine
@@ -24,13 +25,14 @@ logger = logging.getLogger(__name__)
 
 def perform(writes: Writes, engine: Engine, write: Write, answer: Answer) -> Outcome:
     """Take a write through, as `Writes.perform_once`; a create that means a leaver replaces the leaver."""
+    deadline = time.monotonic() + writes.writer.deadline_seconds
     try:
-        return writes.perform_once(write, answer)
+        return writes.perform_once(write, answer, deadline)
     except UniquenessError as taken:
         again = _replacement(engine, write)
         if again is None:
             raise
-        return _rehire(writes, again, answer, taken)
+        return _rehire(writes, again, answer, deadline, taken)
 
 
 def _replacement(engine: Engine, write: Write) -> Write | None:
@@ -52,10 +54,10 @@ def _replacement(engine: Engine, write: Write) -> Write | None:
     )
 
 
-def _rehire(writes: Writes, again: Write, answer: Answer, taken: UniquenessError) -> Outcome:
+def _rehire(writes: Writes, again: Write, answer: Answer, deadline: float, taken: UniquenessError) -> Outcome:
     """Answer 201 with the account that there was; it is what clients know as the success of a POST."""
     try:
-        outcome = writes.perform_once(again, answer)
+        outcome = writes.perform_once(again, answer, deadline)
     except (PreconditionFailedError, NotFoundError) as error:
         # Somebody changed or deleted the leaver meanwhile: what was refused stays refused.
         raise taken from error

@@ -81,9 +81,8 @@ class Writes:
         """Take a write through the journal, and return its outcome. Raises what it was refused with."""
         return self.succeeded(write.tenant_id, self.writer.write(write, deadline))
 
-    def perform_once(self, write: Write, answer: Answer) -> Outcome:
+    def perform_once(self, write: Write, answer: Answer, deadline: float) -> Outcome:
         """Take a write through as `perform`, unless it is an earlier one sent again: return that one's outcome then."""
-        deadline = time.monotonic() + self.writer.deadline_seconds
         way = Way(
             take=partial(self.writer.write, deadline=deadline),
             follow=partial(self.writer.join, tenant_id=write.tenant_id, deadline=deadline),

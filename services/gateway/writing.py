@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, repeat
@@ -111,8 +112,15 @@ class Writer:
     def drain(self, shard: int, is_enough: Callable[[], bool] = lambda: True) -> None:
         """Work off a shard here until it is enough, unless another request does so: at least a batch of it.
 
-        Whatever goes wrong, this request goes on waiting.
+        Whatever goes wrong, this request goes on waiting. A thread of its own does it: when the request is interrupted
+        (`limits`), the work is not, for a run that does not end is held against its operations.
         """
+        work = (self._drain, shard, is_enough)
+        helper = threading.Thread(target=copy_context().run, args=work, name="drain", daemon=True)
+        helper.start()
+        helper.join()
+
+    def _drain(self, shard: int, is_enough: Callable[[], bool]) -> None:
         try:
             with self.turns.take(shard) as is_mine:
                 while is_mine and not self.drainer.advance(shard).is_done and not is_enough():

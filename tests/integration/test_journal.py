@@ -53,6 +53,17 @@ def test_one_group_may_hold_several_writes_of_a_lane(engine: Engine, tenant: Ten
     assert [seq for seq, _ in places(engine, lane)] == [1, 2, 3, 4, 5, 6]
 
 
+def test_a_lane_that_is_born_with_several_writes_begins_at_one(engine: Engine, tenant: Tenant) -> None:
+    lane = ids.new()
+    created = write(tenant, lane=lane)
+    changes = [write(tenant, "PATCH", patch(replace("title", f"{n}")), lane=lane) for n in range(3)]
+
+    accept(engine, created, *changes)
+    accept(engine, write(tenant, "PATCH", patch(replace("title", "later")), lane=lane))
+
+    assert [seq for seq, _ in places(engine, lane)] == [1, 2, 3, 4, 5]
+
+
 def test_concurrent_accepts_of_few_lanes_neither_deadlock_nor_skip(engine: Engine, tenant: Tenant) -> None:
     lanes = [ids.new() for _ in range(4)]
     accept(engine, *(write(tenant, lane=lane) for lane in lanes))
