@@ -52,14 +52,7 @@ class Operation:
 
 def parse(document: Any, resource_type: ResourceType, used: Used | None = None) -> tuple[Operation, ...]:
     """Parse a message; raises the SCIMError of RFC 7644 table 9 that fits, naming the operation by its number."""
-    operations: list[Operation] = []
-    for number, raw in enumerate(_raw_operations(patches.normalise(document, used)), start=1):
-        try:
-            operations.extend(_parse(raw, resource_type, used))
-        except SCIMError as error:
-            raise type(error)(f"Operation {number}: {error.detail}") from error
-    _refuse_costly(operations)
-    return tuple(operations)
+    return tuple(_bounded(_parsed(document, resource_type, used)))
 
 
 def document(operations: Iterable[Operation]) -> list[dict[str, Any]]:
@@ -94,13 +87,28 @@ def _raw_operations(message: Any) -> list[Any]:
         raise InvalidSyntaxError("'Operations' must be an array of at least one operation")
     if len(operations) > MAX_OPERATIONS:
         raise PayloadTooLargeError(f"'Operations' takes at most {MAX_OPERATIONS} operations")
+    written = (one["path"] for one in operations if isinstance(one, dict) and isinstance(one.get("path"), str))
+    if sum(map(len, written)) > documents.MAX_PATHS:
+        raise PayloadTooLargeError(f"The paths of all operations take at most {documents.MAX_PATHS} characters")
     return operations
 
 
-def _refuse_costly(operations: list[Operation]) -> None:
-    selections = (one.path.filter for one in operations if not is_row_operation(one))
-    if sum(filters.size(selection) for selection in selections if selection) > MAX_COMPARISONS:
-        raise PayloadTooLargeError(f"The filters of all operations take at most {MAX_COMPARISONS} comparisons")
+def _parsed(document: Any, resource_type: ResourceType, used: Used | None) -> Iterator[Operation]:
+    for number, raw in enumerate(_raw_operations(patches.normalise(document, used)), start=1):
+        try:
+            yield from _parse(raw, resource_type, used)
+        except SCIMError as error:
+            raise type(error)(f"Operation {number}: {error.detail}") from error
+
+
+def _bounded(operations: Iterable[Operation]) -> Iterator[Operation]:
+    """Stop at what would cost too much, before all of it was read."""
+    comparisons = 0
+    for operation in operations:
+        comparisons += filters.size(operation.path.filter) if operation.path.filter else 0
+        if comparisons > MAX_COMPARISONS:
+            raise PayloadTooLargeError(f"The filters of all operations take at most {MAX_COMPARISONS} comparisons")
+        yield operation
 
 
 def _parse(raw: Any, resource_type: ResourceType, used: Used | None) -> Iterable[Operation]:
@@ -125,17 +133,16 @@ def _parse(raw: Any, resource_type: ResourceType, used: Used | None) -> Iterable
     return _at(op, path, _given(op, raw), used)
 
 
-def _without_op(raw: dict[str, Any], resource_type: ResourceType, used: Used | None) -> Iterable[Operation]:
+def _without_op(raw: dict[str, Any], resource_type: ResourceType, used: Used | None) -> Iterator[Operation]:
     """Read what can only be an add or a replace, for a removal needs a path, where both do the same: for single values.
 
     Whether members were to be added, or to replace those that are there, is not guessed.
     """
-    operations = tuple(_parse({**raw, "op": Op.REPLACE}, resource_type, used))
-    for operation in operations:
+    for operation in _parse({**raw, "op": Op.REPLACE}, resource_type, used):
         if operation.path.attribute.multi_valued:
             raise InvalidSyntaxError(f"'op' is needed for {operation.path.text}, which may have several values")
+        yield operation
     tolerances.note(used, tolerances.MISSING_OP)
-    return operations
 
 
 def _op(raw: Any) -> Op:
