@@ -1,6 +1,6 @@
 """Membership as rows: members join and leave a role one row at a time, whatever the role's size."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -167,14 +167,8 @@ def _apply(connection: Connection, role: Role, operation: Operation) -> Change:
     match operation.op:
         case Op.ADD:
             return Change(added=_add(connection, role, _ids(given)))
-        case Op.REMOVE if operation.path.filter is not None:
-            return Change(removed=_remove(connection, and_(mine, _condition(operation))))
-        case Op.REMOVE if operation.value is not None:
-            return Change(
-                removed=_remove(connection, and_(mine, tables.membership.c.member_id == any_(_array(_known(given)))))
-            )
         case Op.REMOVE:
-            return Change(removed=_remove(connection, mine))
+            return Change(removed=_remove(connection, and_(mine, *_chosen(operation))))
         case Op.REPLACE if operation.path.filter is not None:
             removed = _remove(connection, and_(mine, _condition(operation)))
             if not removed:
@@ -182,6 +176,14 @@ def _apply(connection: Connection, role: Role, operation: Operation) -> Change:
             return Change(removed=removed).then(Change(added=_add(connection, role, _ids(given))))
         case Op.REPLACE:
             return set_to(connection, role, given)
+
+
+def _chosen(operation: Operation) -> Iterator[ColumnElement[bool]]:
+    """Yield what a removal says of the members to remove: a filter, a list, both, or nothing."""
+    if operation.path.filter is not None:
+        yield _condition(operation)
+    if operation.value is not None:
+        yield tables.membership.c.member_id == any_(_array(_known(operation.value)))
 
 
 def _condition(operation: Operation) -> ColumnElement[bool]:

@@ -71,7 +71,7 @@ def is_row_operation(operation: Operation) -> bool:
     """Whether the directory executes it on rows, so that adding one member costs the same in a group of any size.
 
     Its value is a list of canonical elements. An ADD has no filter; a REPLACE has none either, and an empty list
-    empties; a REMOVE has a filter, or a list, or neither, and then removes all.
+    empties; a REMOVE has a filter, or a list, or both, or neither, and then removes all.
     """
     return operation.path.attribute.stored is Stored.ROWS
 
@@ -232,8 +232,10 @@ def _assignments(op: Op, path: Path, raw: Any, used: Used | None) -> Iterator[Op
 
 
 def _removals(path: Path, raw: Any, used: Used | None) -> Iterator[Operation]:
+    """To remove nothing that is listed is not to remove everything: an empty text or array empties no attribute."""
     _refuse_required(path)
-    if _is_unassigned(raw):
+    is_list = path.attribute.multi_valued and not path.sub and not path.filter
+    if raw is None or (raw == "" and not is_list):
         yield Operation(Op.REMOVE, path)
         return
     tolerances.note(used, tolerances.REMOVE_BY_VALUE)
@@ -287,7 +289,7 @@ def _row_operations(op: Op, path: Path, raw: Any, used: Used | None) -> Iterator
         case Op.REPLACE:
             return _row_replacements(path, raw, used)
         case Op.REMOVE:
-            return _removals(path, None if path.filter else raw, used)
+            return _removals(path, raw, used)
         case _:
             assert_never(op)
 

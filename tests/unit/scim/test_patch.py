@@ -43,6 +43,8 @@ def parsed(*operations: dict[str, Any], resource_type: ResourceType = USERS) -> 
         (operation("replace", "emails", value=[]), [(Op.REMOVE, "emails", None)]),
         (operation("replace", "emails", value="a"), [(Op.REPLACE, "emails", [{"value": "a"}])]),
         (operation("remove", "emails", value=[]), []),
+        (operation("remove", "emails", value=""), []),
+        (operation("remove", 'emails[type eq "work"]', value=""), [(Op.REMOVE, "emails[...]", None)]),
         (operation("remove", "emails", value="a"), [(Op.REMOVE, "emails", [{"value": "a"}])]),
         (operation("remove", "title", value="x"), [(Op.REMOVE, "title", "x")]),
         (operation("remove", "manager", value="M-1"), [(Op.REMOVE, f"{ENTERPRISE}:manager", {"value": "M-1"})]),
@@ -124,7 +126,9 @@ U1, U2 = {"value": "U1"}, {"value": "U2"}
         (operation("Remove", "members", value=[{"$ref": None, "value": "U1"}]), [(Op.REMOVE, "members", [U1])]),
         (operation("remove", "members", value=[]), []),
         (operation("remove", 'members[value eq "U1"]'), [(Op.REMOVE, "members[...]", None)]),
-        (operation("remove", 'members[value eq "U1"]', value=[U2]), [(Op.REMOVE, "members[...]", None)]),
+        (operation("remove", 'members[value eq "U1"]', value=[U2]), [(Op.REMOVE, "members[...]", [U2])]),
+        (operation("remove", 'members[value eq "U1"]', value=""), [(Op.REMOVE, "members[...]", None)]),
+        (operation("remove", "members", value=""), []),
     ],
 )
 def test_membership_is_changed_by_row_operations(sent: dict[str, Any], expected: list[tuple[Op, str, Any]]) -> None:
