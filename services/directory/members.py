@@ -31,12 +31,14 @@ from sqlalchemy.dialects.postgresql import insert
 
 from services.directory import filtering, tables
 from services.directory import ids as identifiers
-from shared.scim import resource_types
+from shared.scim import paths, resource_types
 from shared.scim.errors import InvalidValueError, NoTargetError
 from shared.scim.patch import Op, Operation
 
 NAMED_IDS = 5
 """Unknown member ids that an error names, at most."""
+
+LONGEST_ID = 36
 
 
 _IDS = bindparam("ids", type_=ARRAY(Uuid))
@@ -250,7 +252,7 @@ def _ids(members: Iterable[dict[str, Any]]) -> list[UUID]:
     malformed = [value for value in values if identifiers.parse(value) is None]
     if malformed:
         raise InvalidValueError(
-            "members: a value is not an id of this server, so nobody was added. Nothing was changed"
+            f"members: no ids of this server: {_listed(malformed)}. Nobody was added, and nothing was changed"
         )
     return [UUID(value) for value in values]
 
@@ -260,8 +262,12 @@ def _known(members: Iterable[dict[str, Any]]) -> list[UUID]:
 
 
 def _unknown(ids: Sequence[str]) -> InvalidValueError:
-    more = f" and {len(ids) - NAMED_IDS} more" if len(ids) > NAMED_IDS else ""
     return InvalidValueError(
-        f"members: no such User or Group: {', '.join(ids[:NAMED_IDS])}{more}. Nothing was changed; "
+        f"members: no such User or Group: {_listed(ids)}. Nothing was changed; "
         "provision the members first, then send this again."
     )
+
+
+def _listed(ids: Sequence[str]) -> str:
+    more = f" and {len(ids) - NAMED_IDS} more" if len(ids) > NAMED_IDS else ""
+    return ", ".join(value if len(value) <= LONGEST_ID else paths.shown(value) for value in ids[:NAMED_IDS]) + more

@@ -10,7 +10,10 @@ from shared.scim.attributes import VALUE, ResourceType, Returned, Stored
 from shared.scim.errors import InvalidPathError, InvalidSyntaxError, InvalidValueError
 from shared.scim.paths import Path
 
-WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
+WHOLE = re.compile(r"[+-]?[0-9]+", re.ASCII)
+MOST = 10**18
+"""What is beyond it is as good as it: no list is so long."""
+
 ORDERS = ("ascending", "descending")
 
 
@@ -91,7 +94,9 @@ def _whole(name: str, value: object) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     if isinstance(value, str) and WHOLE.fullmatch(value):
-        return int(value)
+        magnitude = value.lstrip("+-").lstrip("0") or "0"
+        most = MOST if len(magnitude) > len(str(MOST)) - 1 else int(magnitude)
+        return -most if value.startswith("-") else most
     raise InvalidValueError(f"{name} must be a whole number")
 
 
