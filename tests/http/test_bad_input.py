@@ -1,5 +1,6 @@
 """What is malformed is refused in the RFC's words, and changes nothing."""
 
+import json
 import re
 from typing import Any
 
@@ -277,3 +278,20 @@ def test_a_detail_names_no_value(client: Client) -> None:
     response = client.post("/Users", json=person(active="a-secret-value"))
 
     assert "a-secret-value" not in response.text
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Content-Encoding": "gzip"}, 415),
+        ({"Content-Encoding": "Identity"}, 201),
+        ({"Content-Type": "application/scim+json; charset=utf-16"}, 415),
+        ({"Content-Type": "application/scim+json; charset=UTF-8"}, 201),
+    ],
+)
+def test_a_body_is_plain_json_in_utf_8(client: Client, headers: dict[str, str], status: int) -> None:
+    body = b"\xef\xbb\xbf" + json.dumps(person()).encode()
+
+    response = client.post("/Users", content=body, headers={"Content-Type": "application/scim+json"} | headers)
+
+    assert response.status_code == status, response.text
