@@ -156,7 +156,8 @@ def _unless_changed(work: _Work, row: Row) -> Row:
     wanted = work.operation.if_match
     if wanted is not None and not versions.matches(wanted, row["version"]):
         raise PreconditionFailedError(
-            f"The {work.resource_type.name} is at version {versions.etag(row['version'])}, not at the one in If-Match"
+            f"The {work.resource_type.name} is at version {versions.etag(row['version'])}, not at the one that "
+            "If-Match names, or 'version' in a bulk request"
         )
     return row
 

@@ -38,7 +38,11 @@ def declare(connection: Connection, tenant_id: UUID, extension: Extension) -> No
     if reason is not None:
         raise ExtensionError(reason)
     _end(connection, tenant_id, urn)
-    if len(in_force(connection, tenant_id)) >= MAX_EXTENSIONS:
+    others = [each.extension.schema.id for each in in_force(connection, tenant_id)]
+    reason = extension_changes.hiding(others, urn)
+    if reason is not None:
+        raise ExtensionError(reason)
+    if len(others) >= MAX_EXTENSIONS:
         raise ExtensionError(f"A tenant has at most {MAX_EXTENSIONS} extensions")
     connection.execute(
         insert(tables.extension).values(

@@ -1,6 +1,6 @@
 """Membership as rows: members join and leave a role one row at a time, whatever the role's size."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -31,12 +31,14 @@ from sqlalchemy.dialects.postgresql import insert
 
 from services.directory import filtering, tables
 from services.directory import ids as identifiers
-from shared.scim import resource_types
+from shared.scim import paths, resource_types
 from shared.scim.errors import InvalidValueError, NoTargetError
 from shared.scim.patch import Op, Operation
 
 NAMED_IDS = 5
 """Unknown member ids that an error names, at most."""
+
+LONGEST_ID = 36
 
 
 _IDS = bindparam("ids", type_=ARRAY(Uuid))
@@ -167,14 +169,8 @@ def _apply(connection: Connection, role: Role, operation: Operation) -> Change:
     match operation.op:
         case Op.ADD:
             return Change(added=_add(connection, role, _ids(given)))
-        case Op.REMOVE if operation.path.filter is not None:
-            return Change(removed=_remove(connection, and_(mine, _condition(operation))))
-        case Op.REMOVE if operation.value is not None:
-            return Change(
-                removed=_remove(connection, and_(mine, tables.membership.c.member_id == any_(_array(_known(given)))))
-            )
         case Op.REMOVE:
-            return Change(removed=_remove(connection, mine))
+            return Change(removed=_remove(connection, and_(mine, *_chosen(operation))))
         case Op.REPLACE if operation.path.filter is not None:
             removed = _remove(connection, and_(mine, _condition(operation)))
             if not removed:
@@ -182,6 +178,14 @@ def _apply(connection: Connection, role: Role, operation: Operation) -> Change:
             return Change(removed=removed).then(Change(added=_add(connection, role, _ids(given))))
         case Op.REPLACE:
             return set_to(connection, role, given)
+
+
+def _chosen(operation: Operation) -> Iterator[ColumnElement[bool]]:
+    """Yield what a removal says of the members to remove: a filter, a list, both, or nothing."""
+    if operation.path.filter is not None:
+        yield _condition(operation)
+    if operation.value is not None:
+        yield tables.membership.c.member_id == any_(_array(_known(operation.value)))
 
 
 def _condition(operation: Operation) -> ColumnElement[bool]:
@@ -248,7 +252,7 @@ def _ids(members: Iterable[dict[str, Any]]) -> list[UUID]:
     malformed = [value for value in values if identifiers.parse(value) is None]
     if malformed:
         raise InvalidValueError(
-            "members: a value is not an id of this server, so nobody was added. Nothing was changed"
+            f"members: no ids of this server: {_listed(malformed)}. Nobody was added, and nothing was changed"
         )
     return [UUID(value) for value in values]
 
@@ -258,8 +262,12 @@ def _known(members: Iterable[dict[str, Any]]) -> list[UUID]:
 
 
 def _unknown(ids: Sequence[str]) -> InvalidValueError:
-    more = f" and {len(ids) - NAMED_IDS} more" if len(ids) > NAMED_IDS else ""
     return InvalidValueError(
-        f"members: no such User or Group: {', '.join(ids[:NAMED_IDS])}{more}. Nothing was changed; "
+        f"members: no such User or Group: {_listed(ids)}. Nothing was changed; "
         "provision the members first, then send this again."
     )
+
+
+def _listed(ids: Sequence[str]) -> str:
+    more = f" and {len(ids) - NAMED_IDS} more" if len(ids) > NAMED_IDS else ""
+    return ", ".join(value if len(value) <= LONGEST_ID else paths.shown(value) for value in ids[:NAMED_IDS]) + more

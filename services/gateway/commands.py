@@ -7,6 +7,7 @@ import sys
 import click
 
 from services.directory import terminal
+from services.gateway import serving
 
 CONNECTIONS = 1000
 LEAVING_SECONDS = 8
@@ -22,7 +23,7 @@ def gateway() -> None:
         *("--workers", str(loaded.gateway_processes), "--bind", loaded.gateway_bind),
         *("--graceful-timeout", str(math.ceil(loaded.deadline_seconds) + LEAVING_SECONDS)),
         *("--timeout", "60", "--keep-alive", "75"),
-        *("--limit-request-line", "8190", "--limit-request-field_size", "16380"),
+        *("--limit-request-line", str(serving.LONGEST_LINE), "--limit-request-field_size", "16380"),
         *("--logger-class", "services.gateway.serverlog.JSONLogger", "--log-level", "warning"),
         *("--no-control-socket", "services.gateway.wsgi:application"),
     ]

@@ -1,5 +1,6 @@
 """Read a request's body and parameters, and refuse what is malformed before it costs anything."""
 
+import codecs
 import re
 from typing import Any
 
@@ -19,6 +20,7 @@ from shared.scim.errors import (
 DEEPEST = 32
 """Arrays and objects inside each other, at most."""
 
+IDENTITY, UTF_8 = "identity", "utf-8"
 _NUL = re.compile(rb"\\u0000|\x00")
 
 
@@ -29,6 +31,10 @@ def document(request: Request, max_bytes: int) -> dict[str, Any]:
     """
     if request.mimetype and request.mimetype not in messages.MEDIA_TYPES:
         raise UnsupportedMediaTypeError("Send the body as application/scim+json (application/json is understood too)")
+    if request.headers.get("Content-Encoding", IDENTITY).strip().lower() != IDENTITY:
+        raise UnsupportedMediaTypeError("Send the body as it is, without a Content-Encoding")
+    if request.mimetype_params.get("charset", UTF_8).lower() not in {UTF_8, "utf8"}:
+        raise UnsupportedMediaTypeError("Send the body in UTF-8")
     body = _parse(_read(request, max_bytes))
     if not isinstance(body, dict):
         raise InvalidSyntaxError("The body must be one JSON object")
@@ -56,6 +62,7 @@ def _read(request: Request, max_bytes: int) -> bytes:
 
 
 def _parse(body: bytes) -> Any:
+    body = body.removeprefix(codecs.BOM_UTF8)
     if not body.strip():
         raise InvalidSyntaxError("The body is empty; it must be a JSON object")
     try:

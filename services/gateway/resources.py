@@ -19,7 +19,7 @@ from shared.outcomes import Outcome
 from shared.scim import preferences, projection, resource_types, versions
 from shared.scim.attributes import ResourceType
 from shared.scim.dialects.tolerances import Used
-from shared.scim.errors import OutcomeUnknownError
+from shared.scim.errors import OutcomeUnknownError, PreconditionFailedError
 from shared.scim.projection import Projection
 from shared.settings import Settings
 
@@ -79,12 +79,14 @@ class Resources:
     def replace(self, resource_type: ResourceType, resource_id: str) -> Response:
         """Answer a PUT (RFC 7644 section 3.5.1)."""
         wanted = self._projection(resource_type)
+        self._refuse_existing(resource_type, resource_id, wanted)
         write = self.writes.replace(_sender(), resource_type, resource_id, self._document())
         return self._perform(write, partial(self._answer_outcome, resource_type, wanted))
 
     def patch(self, resource_type: ResourceType, resource_id: str) -> Response:
         """Answer a PATCH (RFC 7644 section 3.5.2)."""
         wanted = self._projection(resource_type)
+        self._refuse_existing(resource_type, resource_id, wanted)
         write = self.writes.patch(_sender(), resource_type, resource_id, self._document())
         return self._perform(write, partial(self._answer_patch, resource_type, resource_id, wanted))
 
@@ -92,6 +94,12 @@ class Resources:
         """Answer a DELETE (RFC 7644 section 3.6)."""
         write = self.writes.delete(_sender(), resource_type, resource_id)
         return self._perform(write, lambda _: Response(status=204))
+
+    def _refuse_existing(self, resource_type: ResourceType, resource_id: str, wanted: Projection) -> None:
+        """Hold a write to `If-None-Match: *`, which asks that there is no such resource (RFC 9110 section 13.1.2)."""
+        if versions.is_any(request.headers.get("If-None-Match", "")):
+            self._read(resource_type, resource_id, wanted)
+            raise PreconditionFailedError(f"There is such a {resource_type.name}, and If-None-Match asks for none")
 
     def _projection(self, resource_type: ResourceType) -> Projection:
         used: Used = set()

@@ -15,15 +15,35 @@ from functools import partial
 from typing import Any
 
 import gevent
+import orjson
 from gevent.pool import Pool
 from gevent.server import StreamServer
+from gunicorn.http import message
+from gunicorn.http.errors import LimitRequestLine
 from gunicorn.workers.ggevent import GeventWorker
 
 from shared import readiness
+from shared.scim import messages
 
+LONGEST_LINE = 131_072
+"""Bytes of a request line: the longest filter fits, with each letter percent-encoded as four bytes."""
+
+# gunicorn takes its own option for no more than this, and no limit at all for the alternative.
+message.MAX_REQUEST_LINE = LONGEST_LINE
+
+CHUNK = 8_192
 LOOK_SECONDS = 0.2
 LINGER_SECONDS = 3.0
 """A client that sends one request after the other over a connection has sent another one within this."""
+
+
+_DETAIL = f"The request line is longer than {LONGEST_LINE} bytes; send the query by POST to .search"
+_BODY = orjson.dumps(messages.error(414, _DETAIL, None))
+TOO_LONG = (
+    b"HTTP/1.1 414 URI Too Long\r\nConnection: close\r\n"
+    + f"Content-Type: {messages.MEDIA_TYPE}\r\nContent-Length: {len(_BODY)}\r\n\r\n".encode()
+    + _BODY
+)
 
 
 class Connection:
@@ -96,6 +116,17 @@ class Worker(GeventWorker):  # type: ignore[misc]
         finally:
             del self._connections[greenlet]
 
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
+        """Answer what never becomes a request; a line that is too long is a client's that knows SCIM."""
+        if not isinstance(exc, LimitRequestLine):
+            super().handle_error(req, client, addr, exc)
+            return
+        self.log.warning("request line too long")
+        try:
+            _say_and_linger(client, TOO_LONG)
+        except OSError:  # The client has hung up.
+            return
+
     @contextmanager
     def timeout_ctx(self) -> Iterator[None]:
         """Bound the time until the next request is there; gunicorn enters this between the requests of a connection."""
@@ -140,6 +171,16 @@ class Worker(GeventWorker):  # type: ignore[misc]
         for connection in list(self._connections.values()):
             if connection.is_idle:
                 connection.hang_up()
+
+
+def _say_and_linger(client: Any, answer: bytes) -> None:
+    """Say something, and read on for a while: to close before the client is done would take the answer from it."""
+    client.settimeout(LINGER_SECONDS)
+    client.sendall(answer)
+    client.shutdown(socket.SHUT_WR)
+    for _ in range(LONGEST_LINE // CHUNK):
+        if not client.recv(CHUNK):
+            return
 
 
 def _close(server: StreamServer) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from shared.scim import messages
+from shared.scim import keys, messages
 from shared.scim.attributes import ResourceType
 from shared.scim.errors import (
     ConflictError,
@@ -64,7 +64,7 @@ class Target:
 
 def parse(message: Any, max_operations: int) -> Request:
     """Read the message. Raises InvalidSyntaxError, InvalidValueError or PayloadTooLargeError, naming the rule."""
-    given = _members(message, "The body")
+    given = keys.folded(message, "The body")
     _require_schema(given.get("schemas"))
     raw = given.get("operations")
     if not isinstance(raw, list) or not raw:
@@ -115,13 +115,6 @@ def failed_need(number: int) -> ConflictError:
     return ConflictError(f"It refers to what operation {number} was to create, and that one failed")
 
 
-def _members(value: Any, what: str) -> dict[str, Any]:
-    """Return the members of an object by their names in lower case, for these are known whatever their case."""
-    if not isinstance(value, dict):
-        raise InvalidSyntaxError(f"{what} must be an object")
-    return {name.lower(): member for name, member in value.items()}
-
-
 def _require_schema(urns: Any) -> None:
     listed = [str(urn).lower() for urn in urns] if isinstance(urns, list) else []
     if messages.BULK_REQUEST.lower() not in listed:
@@ -130,7 +123,7 @@ def _require_schema(urns: Any) -> None:
 
 def _operation(number: int, raw: Any) -> Operation:
     where = f"Operation {number}"
-    given = _members(raw, where)
+    given = keys.folded(raw, where)
     operation = Operation(
         number=number,
         method=_method(given.get("method"), where),

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from shared.scim.attributes import DISPLAY, PRIMARY, TYPE, VALUE, Attribute, Mutability
 from shared.scim.errors import MutabilityError, NoTargetError
 from shared.scim.filters import And, Comparison, Filter, Operator
-from shared.scim.matching import element_matches, folded
+from shared.scim.matching import element_test, folded
 from shared.scim.paths import Path
 
 Element: TypeAlias = dict[str, Any]
@@ -17,7 +17,10 @@ LABELS = frozenset({TYPE, PRIMARY, DISPLAY})
 
 def select(filter_: Filter | None, elements: Sequence[Element]) -> list[int]:
     """Return the places of the elements that pass, or of all without a filter."""
-    return [place for place, element in enumerate(elements) if filter_ is None or element_matches(filter_, element)]
+    if filter_ is None:
+        return list(range(len(elements)))
+    passes = element_test(filter_)
+    return [place for place, element in enumerate(elements) if passes(element)]
 
 
 def described(path: Path, changes: Element) -> Element:
@@ -28,7 +31,7 @@ def described(path: Path, changes: Element) -> Element:
     if path.filter is None:
         return changes
     description = equalities(path.filter)
-    if description is None or not element_matches(path.filter, description):
+    if description is None or not element_test(path.filter)(description):
         raise NoTargetError(f"{path.text} selects nothing")
     return {**description, **changes}
 

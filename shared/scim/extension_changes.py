@@ -42,6 +42,19 @@ def first_conflict(earlier: Sequence[Extension], later: Extension) -> str | None
     return _first(conflict(one, later) for one in earlier)
 
 
+def hiding(others: Iterable[str], urn: str) -> str | None:
+    """Return why an extension cannot be beside others: of two URNs of which one begins the other, one hides attributes.
+
+    `urn:a:b` is both the attribute b of `urn:a`, and what may stand before an attribute of `urn:a:b`.
+    """
+    later = f"{urn}:".lower()
+    for other in others:
+        earlier = f"{other}:".lower()
+        if earlier != later and (later.startswith(earlier) or earlier.startswith(later)):
+            return f"'id' must not begin with {other}, or be its beginning: that extension is declared, too"
+    return None
+
+
 def _first(found: Iterable[str | None]) -> str | None:
     return next((reason for reason in found if reason is not None), None)
 

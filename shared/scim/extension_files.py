@@ -28,6 +28,7 @@ URN = re.compile(r"urn:[a-z0-9][a-z0-9-]{0,30}[a-z0-9]:[a-z0-9](?:[a-z0-9._:-]*[
 #     ATTRNAME = ALPHA *(nameChar)    ; RFC 7643 section 2.1
 #     nameChar = "$" / "-" / "_" / DIGIT / ALPHA
 NAME = re.compile(r"[A-Za-z][$\-_0-9A-Za-z]*", re.ASCII)
+_JSON = re.compile(r"\s*\[?\s*\{")
 REFERENCE_NAME = "$ref"
 # The common attributes (RFC 7643 section 3.1), and the words of filters (RFC 7644 section 3.4.2.2).
 RESERVED_NAMES = frozenset({"id", "externalid", "meta", "schemas", "and", "or", "not"})
@@ -59,9 +60,10 @@ class Extension:
 def parse(text: str) -> Extension:
     """Return the extension that the text of a file declares; raises ExtensionFileError.
 
-    It is JSON if it begins with a brace, as no TOML does.
+    It is JSON if it begins with a brace, alone or in an array, as no TOML does.
     """
-    is_json = text.lstrip().startswith("{")
+    text = text.removeprefix("\ufeff")
+    is_json = _JSON.match(text) is not None
     try:
         fields = json.loads(text, object_pairs_hook=_without_duplicates) if is_json else tomllib.loads(text)
     except (tomllib.TOMLDecodeError, json.JSONDecodeError, RecursionError) as error:

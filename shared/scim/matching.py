@@ -5,7 +5,7 @@ is true. A multi-valued attribute passes if any of its values does.
 """
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -17,6 +17,8 @@ from shared.scim.filters import And, Comparison, ElementMatch, Filter, Not, Oper
 from shared.scim.paths import Path
 
 Lookup: TypeAlias = Callable[[Path], list[Any]]
+_Place: TypeAlias = tuple[Attribute, Attribute | None]
+_Test: TypeAlias = Callable[["_Values"], bool]
 
 TESTS: dict[Operator, Callable[[Any, Any], bool]] = {
     Operator.EQ: operator.eq,
@@ -33,12 +35,16 @@ TESTS: dict[Operator, Callable[[Any, Any], bool]] = {
 
 def matches(filter_: Filter, resource: Mapping[str, Any]) -> bool:
     """Whether the resource passes."""
-    return _holds(filter_, partial(found, resource=resource))
+    return _compiled(filter_)(_Values(partial(found, resource=resource)))
 
 
-def element_matches(filter_: Filter, element: Mapping[str, Any]) -> bool:
-    """Whether one element of a multi-valued attribute passes a filter over its sub-attributes."""
-    return _holds(filter_, partial(_found_in_element, element))
+def element_test(filter_: Filter) -> Callable[[Mapping[str, Any]], bool]:
+    """Return a test of whether an element of a multi-valued attribute passes a filter over its sub-attributes.
+
+    It is made once for many elements: what is compared is folded once, and so is each value of an element.
+    """
+    test = _compiled(filter_)
+    return lambda element: test(_Values(partial(_found_in_element, element)))
 
 
 def found(path: Path, resource: Mapping[str, Any]) -> list[Any]:
@@ -57,32 +63,81 @@ def _found_in_element(element: Mapping[str, Any], path: Path) -> list[Any]:
     return [] if value is None else [value]
 
 
-def _holds(filter_: Filter, lookup: Lookup) -> bool:
+class _Values:
+    """The values of one resource, or of one element; as they are compared they are made when first needed."""
+
+    def __init__(self, lookup: Lookup) -> None:
+        self.raw = lookup
+        self._known: dict[_Place, list[Any]] = {}
+
+    def comparable(self, place: _Place, path: Path) -> list[Any]:
+        """Return the values at a path as they are compared; the place is what is known of the path."""
+        known = self._known.get(place)
+        if known is None:
+            known = self._known[place] = [_comparable(path.leaf, value) for value in self.raw(path)]
+        return known
+
+
+def _compiled(filter_: Filter) -> _Test:
     match filter_:
         case And(terms):
-            return all(_holds(term, lookup) for term in terms)
+            return partial(_all, [_compiled(term) for term in terms])
         case Or(terms):
-            return any(_holds(term, lookup) for term in terms)
+            return partial(_any, [_compiled(term) for term in terms])
         case Not(term):
-            return not _holds(term, lookup)
-        case Present(path):
-            return bool(lookup(path))
-        case ElementMatch(path, inner):
-            return any(element_matches(inner, element) for element in lookup(path))
-        case Comparison():
-            return _compares(filter_, lookup(filter_.path))
+            return partial(_not, _compiled(term))
+        case Present() | ElementMatch() | Comparison():
+            return _leaf(filter_)
         case _:
             assert_never(filter_)
 
 
-def _compares(comparison: Comparison, present: list[Any]) -> bool:
-    if comparison.value is None:
-        return bool(present) is (comparison.operator is Operator.NE)
-    if not present:
-        return comparison.operator is Operator.NE
-    leaf, test = comparison.path.leaf, TESTS[comparison.operator]
-    wanted = folded(leaf, comparison.value)
-    return any(test(_comparable(leaf, value), wanted) for value in present)
+# Plain loops: there may be very many terms, and a generator for each would take most of the time.
+def _all(tests: Sequence[_Test], present: _Values) -> bool:
+    for test in tests:  # noqa: SIM110 - see above.
+        if not test(present):
+            return False
+    return True
+
+
+def _any(tests: Sequence[_Test], present: _Values) -> bool:
+    for test in tests:  # noqa: SIM110 - see above.
+        if test(present):
+            return True
+    return False
+
+
+def _not(test: _Test, present: _Values) -> bool:
+    return not test(present)
+
+
+def _leaf(filter_: Present | ElementMatch | Comparison) -> _Test:
+    match filter_:
+        case Present(path):
+            return lambda present: bool(present.raw(path))
+        case ElementMatch(path, inner):
+            passes = element_test(inner)
+            return lambda present: any(passes(element) for element in present.raw(path))
+        case Comparison(path, operator_, None):
+            return lambda present: bool(present.raw(path)) is (operator_ is Operator.NE)
+        case Comparison():
+            return _comparison(filter_)
+        case _:
+            assert_never(filter_)
+
+
+def _comparison(comparison: Comparison) -> _Test:
+    path, test = comparison.path, TESTS[comparison.operator]
+    wanted, absent = folded(path.leaf, comparison.value), comparison.operator is Operator.NE
+    place = path.attribute, path.sub
+
+    def compares(present: _Values) -> bool:
+        given = present.comparable(place, path)
+        if len(given) == 1:
+            return test(given[0], wanted)
+        return any(test(value, wanted) for value in given) if given else absent
+
+    return compares
 
 
 def _comparable(attribute: Attribute, value: Any) -> Any:

@@ -52,14 +52,7 @@ class Operation:
 
 def parse(document: Any, resource_type: ResourceType, used: Used | None = None) -> tuple[Operation, ...]:
     """Parse a message; raises the SCIMError of RFC 7644 table 9 that fits, naming the operation by its number."""
-    operations: list[Operation] = []
-    for number, raw in enumerate(_raw_operations(patches.normalise(document, used)), start=1):
-        try:
-            operations.extend(_parse(raw, resource_type, used))
-        except SCIMError as error:
-            raise type(error)(f"Operation {number}: {error.detail}") from error
-    _refuse_costly(operations)
-    return tuple(operations)
+    return tuple(_bounded(_parsed(document, resource_type, used)))
 
 
 def document(operations: Iterable[Operation]) -> list[dict[str, Any]]:
@@ -78,7 +71,7 @@ def is_row_operation(operation: Operation) -> bool:
     """Whether the directory executes it on rows, so that adding one member costs the same in a group of any size.
 
     Its value is a list of canonical elements. An ADD has no filter; a REPLACE has none either, and an empty list
-    empties; a REMOVE has a filter, or a list, or neither, and then removes all.
+    empties; a REMOVE has a filter, or a list, or both, or neither, and then removes all.
     """
     return operation.path.attribute.stored is Stored.ROWS
 
@@ -94,13 +87,28 @@ def _raw_operations(message: Any) -> list[Any]:
         raise InvalidSyntaxError("'Operations' must be an array of at least one operation")
     if len(operations) > MAX_OPERATIONS:
         raise PayloadTooLargeError(f"'Operations' takes at most {MAX_OPERATIONS} operations")
+    written = (one["path"] for one in operations if isinstance(one, dict) and isinstance(one.get("path"), str))
+    if sum(map(len, written)) > documents.MAX_PATHS:
+        raise PayloadTooLargeError(f"The paths of all operations take at most {documents.MAX_PATHS} characters")
     return operations
 
 
-def _refuse_costly(operations: list[Operation]) -> None:
-    selections = (one.path.filter for one in operations if not is_row_operation(one))
-    if sum(filters.size(selection) for selection in selections if selection) > MAX_COMPARISONS:
-        raise PayloadTooLargeError(f"The filters of all operations take at most {MAX_COMPARISONS} comparisons")
+def _parsed(document: Any, resource_type: ResourceType, used: Used | None) -> Iterator[Operation]:
+    for number, raw in enumerate(_raw_operations(patches.normalise(document, used)), start=1):
+        try:
+            yield from _parse(raw, resource_type, used)
+        except SCIMError as error:
+            raise type(error)(f"Operation {number}: {error.detail}") from error
+
+
+def _bounded(operations: Iterable[Operation]) -> Iterator[Operation]:
+    """Stop at what would cost too much, before all of it was read."""
+    comparisons = 0
+    for operation in operations:
+        comparisons += filters.size(operation.path.filter) if operation.path.filter else 0
+        if comparisons > MAX_COMPARISONS:
+            raise PayloadTooLargeError(f"The filters of all operations take at most {MAX_COMPARISONS} comparisons")
+        yield operation
 
 
 def _parse(raw: Any, resource_type: ResourceType, used: Used | None) -> Iterable[Operation]:
@@ -125,17 +133,16 @@ def _parse(raw: Any, resource_type: ResourceType, used: Used | None) -> Iterable
     return _at(op, path, _given(op, raw), used)
 
 
-def _without_op(raw: dict[str, Any], resource_type: ResourceType, used: Used | None) -> Iterable[Operation]:
+def _without_op(raw: dict[str, Any], resource_type: ResourceType, used: Used | None) -> Iterator[Operation]:
     """Read what can only be an add or a replace, for a removal needs a path, where both do the same: for single values.
 
     Whether members were to be added, or to replace those that are there, is not guessed.
     """
-    operations = tuple(_parse({**raw, "op": Op.REPLACE}, resource_type, used))
-    for operation in operations:
+    for operation in _parse({**raw, "op": Op.REPLACE}, resource_type, used):
         if operation.path.attribute.multi_valued:
             raise InvalidSyntaxError(f"'op' is needed for {operation.path.text}, which may have several values")
+        yield operation
     tolerances.note(used, tolerances.MISSING_OP)
-    return operations
 
 
 def _op(raw: Any) -> Op:
@@ -184,6 +191,8 @@ def _at(op: Op, path: Path, raw: Any, used: Used | None) -> Iterator[Operation]:
         return _not_kept(op, path, raw, used)
     if path.attribute.stored is Stored.ROWS:
         return _row_operations(op, path, raw, used)
+    if path.leaf.default is not None and (op is Op.REMOVE or _is_unassigned(raw) or raw == []):
+        return iter(())  # It keeps what there is, as in a PUT: nobody is enabled or disabled by a value that is none.
     if op is Op.REMOVE:
         return _removals(path, raw, used)
     if _is_object(path):
@@ -225,8 +234,10 @@ def _assignments(op: Op, path: Path, raw: Any, used: Used | None) -> Iterator[Op
 
 
 def _removals(path: Path, raw: Any, used: Used | None) -> Iterator[Operation]:
+    """To remove nothing that is listed is not to remove everything: an empty text or array empties no attribute."""
     _refuse_required(path)
-    if _is_unassigned(raw):
+    is_list = path.attribute.multi_valued and not path.sub and not path.filter
+    if raw is None or (raw == "" and not is_list):
         yield Operation(Op.REMOVE, path)
         return
     tolerances.note(used, tolerances.REMOVE_BY_VALUE)
@@ -280,7 +291,7 @@ def _row_operations(op: Op, path: Path, raw: Any, used: Used | None) -> Iterator
         case Op.REPLACE:
             return _row_replacements(path, raw, used)
         case Op.REMOVE:
-            return _removals(path, None if path.filter else raw, used)
+            return _removals(path, raw, used)
         case _:
             assert_never(op)
 

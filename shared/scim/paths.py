@@ -8,6 +8,7 @@ Paths with a value filter, as PATCH has them, are read by `shared.scim.value_pat
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from shared.scim.attributes import Attribute, ResourceType, Schema
@@ -68,13 +69,19 @@ def reference(text: str, resource_type: ResourceType) -> Path:
     A name that is no core attribute, but one of a single extension, is found there without the URN: Entra ID sends a
     bare `manager`, and means the built-in one whatever the tenant declared. Raises InvalidPathError.
     """
-    schema, names = _split_urn(text.strip(), resource_type)
-    name, dot, sub_name = names.partition(".")
-    found = _find(name, schema, resource_type)
-    if found is None:
+    path, sub_name = _parts(text, resource_type)
+    if path is None:
         raise InvalidPathError(f"{resource_type.name} has no attribute {shown(text)}")
-    path = Path(*found)
-    return sub_path(path, sub_name) if dot else path
+    return path if sub_name is None else sub_path(path, sub_name)
+
+
+def find(text: str, resource_type: ResourceType) -> Path | None:
+    """Resolve a path as `reference` does, or return None: of what may be unknown there can be a great many."""
+    path, sub_name = _parts(text, resource_type)
+    if path is None or sub_name is None:
+        return path
+    sub = path.attribute.sub(sub_name)
+    return None if sub is None else replace(path, sub=sub)
 
 
 def reference_in_any(text: str, resource_type: ResourceType, others: Iterable[ResourceType]) -> Path:
@@ -104,12 +111,27 @@ def shown(text: str) -> str:
     return repr(text if len(text) <= SHOWN else f"{text[:SHOWN]}...")
 
 
+def _parts(text: str, resource_type: ResourceType) -> tuple[Path | None, str | None]:
+    """Return the path of the attribute that a text names, if there is one, and the name behind the dot."""
+    schema, names = _split_urn(text.strip(), resource_type)
+    name, dot, sub_name = names.partition(".")
+    found = _find(name, schema, resource_type)
+    return Path(*found) if found else None, sub_name if dot else None
+
+
 def _split_urn(text: str, resource_type: ResourceType) -> tuple[Schema | None, str]:
     """Cut the longest known URN off; its "2.0" is why nothing may be split at the dots before."""
-    for schema in sorted(resource_type.schemas, key=lambda schema: len(schema.id), reverse=True):
-        if text[: len(schema.id) + 1].lower() == f"{schema.id.lower()}:":
-            return schema, text[len(schema.id) + 1 :]
+    for prefix, schema in _prefixes(resource_type) if ":" in text else ():
+        if text[: len(prefix)].lower() == prefix:
+            return schema, text[len(prefix) :]
     return None, text
+
+
+@lru_cache(maxsize=1024)
+def _prefixes(resource_type: ResourceType) -> tuple[tuple[str, Schema], ...]:
+    """Return what may stand before an attribute's name, the longest first."""
+    schemas = sorted(resource_type.schemas, key=lambda schema: len(schema.id), reverse=True)
+    return tuple((f"{schema.id.lower()}:", schema) for schema in schemas)
 
 
 def _find(name: str, schema: Schema | None, resource_type: ResourceType) -> tuple[Schema, Attribute] | None:
@@ -119,11 +141,15 @@ def _find(name: str, schema: Schema | None, resource_type: ResourceType) -> tupl
     attribute = find_attribute(resource_type.schema, name)
     if attribute is not None:
         return resource_type.schema, attribute
-    return None if schema else _find_in_extensions(name, resource_type)
+    return None if schema else _of_extensions(resource_type).get(name.lower())
 
 
-def _find_in_extensions(name: str, resource_type: ResourceType) -> tuple[Schema, Attribute] | None:
-    found = [(schema, attribute) for schema in resource_type.extensions if (attribute := schema.attribute(name))]
-    built_in = [(schema, attribute) for schema, attribute in found if not schema.is_custom]
-    meant = built_in or found
-    return meant[0] if len(meant) == 1 else None
+@lru_cache(maxsize=1024)
+def _of_extensions(resource_type: ResourceType) -> dict[str, tuple[Schema, Attribute]]:
+    """Return what is known without a URN, by its name in lower case."""
+    found: dict[str, list[tuple[Schema, Attribute]]] = {}
+    for schema in resource_type.extensions:
+        for attribute in schema.attributes:
+            found.setdefault(attribute.name.lower(), []).append((schema, attribute))
+    meant = {name: [one for one in some if not one[0].is_custom] or some for name, some in found.items()}
+    return {name: some[0] for name, some in meant.items() if len(some) == 1}

@@ -1,23 +1,24 @@
 """Decides which attributes of a resource an answer shows (RFC 7644 section 3.9, RFC 7643 section 7)."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
 
 from shared.scim import paths
 from shared.scim.attributes import Attribute, ResourceType, Returned, Schema
 from shared.scim.dialects import tolerances
 from shared.scim.dialects.tolerances import Used
-from shared.scim.errors import InvalidPathError, InvalidValueError
+from shared.scim.errors import InvalidValueError
 from shared.scim.resource_types import find_attribute
 
 # An attribute, and perhaps only one of its sub-attributes.
 Named: TypeAlias = tuple[Attribute, Attribute | None]
 
 # A filter in brackets may hold commas of its own.
-_NAME = re.compile(r"(?:[^,\[]|\[[^\]]*\]?)+")
+_NAME = re.compile(r"(?:[^,\[]+|\[[^\]]*\]?)+")
+MAX_NAMES = 1_000
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,11 @@ class Projection:
 
     included: frozenset[Named] | None = None
     excluded: frozenset[Named] = frozenset()
+
+    @cached_property
+    def touched(self) -> frozenset[Attribute]:
+        """What is included, whole or in part."""
+        return frozenset(attribute for attribute, _ in self.included or ())
 
 
 def parse(
@@ -38,8 +44,9 @@ def parse(
     if attributes and excluded:
         raise InvalidValueError("'attributes' and 'excludedAttributes' exclude each other")
     if attributes:
-        return Projection(included=_named(attributes, resource_type) | _selected(attributes, resource_type, used))
-    return Projection(excluded=_named(excluded or "", resource_type))
+        names = _names("attributes", attributes)
+        return Projection(included=_named(names, resource_type) | _selected(names, resource_type, used))
+    return Projection(excluded=_named(_names("excludedAttributes", excluded or ""), resource_type))
 
 
 def wants(projection: Projection, attribute: Attribute) -> bool:
@@ -50,7 +57,7 @@ def wants(projection: Projection, attribute: Attribute) -> bool:
         case Returned.NEVER:
             return False
         case Returned.DEFAULT | Returned.REQUEST if projection.included is not None:
-            return any(named is attribute for named, _ in projection.included)
+            return attribute in projection.touched
         case Returned.DEFAULT:
             return (attribute, None) not in projection.excluded
         case Returned.REQUEST:
@@ -122,15 +129,13 @@ def _without_secrets(attribute: Attribute, value: Any) -> Any:
     return _without(value, hidden)
 
 
-def _named(text: str, resource_type: ResourceType) -> frozenset[Named]:
-    return frozenset(named for name in _names(text) for named in _find(name, resource_type))
+def _named(names: Collection[str], resource_type: ResourceType) -> frozenset[Named]:
+    return frozenset(named for name in names for named in _find(name, resource_type))
 
 
-def _selected(text: str, resource_type: ResourceType, used: Used | None) -> frozenset[Named]:
+def _selected(names: Collection[str], resource_type: ResourceType, used: Used | None) -> frozenset[Named]:
     """Return what is named by a value path: to show too much is harmless, so nothing is excluded by one."""
-    found = frozenset(
-        named for name in _names(text) if "[" in name for named in _find(_without_brackets(name), resource_type)
-    )
+    found = frozenset(named for name in names if "[" in name for named in _find(_without_brackets(name), resource_type))
     if found:
         tolerances.note(used, tolerances.SELECTED_ATTRIBUTE)
     return found
@@ -141,8 +146,12 @@ def _without_brackets(name: str) -> str:
     return before + rest.rpartition("]")[2]
 
 
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in _NAME.findall(text)]
+def _names(parameter: str, text: str) -> Collection[str]:
+    """Return the names in a list, each once. Raises InvalidValueError for more than anybody needs."""
+    names = dict.fromkeys(name.strip() for name in _NAME.findall(text))
+    if len(names) > MAX_NAMES:
+        raise InvalidValueError(f"'{parameter}' takes at most {MAX_NAMES} names")
+    return names
 
 
 def _find(name: str, resource_type: ResourceType) -> Iterator[Named]:
@@ -151,11 +160,9 @@ def _find(name: str, resource_type: ResourceType) -> Iterator[Named]:
     if schema is not None:
         yield from ((attribute, None) for attribute in schema.attributes)
         return
-    try:
-        path = paths.reference(name, resource_type)
-    except InvalidPathError:
-        return
-    yield path.attribute, path.sub
+    path = paths.find(name, resource_type)
+    if path is not None:
+        yield path.attribute, path.sub
 
 
 def _core(projection: Projection, name: str, value: Any, resource_type: ResourceType) -> Any:

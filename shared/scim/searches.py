@@ -5,12 +5,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.scim import messages, paths
+from shared.scim import keys, messages, paths
 from shared.scim.attributes import VALUE, ResourceType, Returned, Stored
 from shared.scim.errors import InvalidPathError, InvalidSyntaxError, InvalidValueError
 from shared.scim.paths import Path
 
-WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
+WHOLE = re.compile(r"[+-]?[0-9]+", re.ASCII)
+MOST = 10**18
+"""What is beyond it is as good as it: no list is so long."""
+
 ORDERS = ("ascending", "descending")
 
 
@@ -46,20 +49,24 @@ def of_parameters(parameters: Mapping[str, str]) -> Search:
     )
 
 
-def of_message(document: Mapping[str, Any]) -> Search:
-    """Read a SearchRequest (RFC 7644 section 3.4.3). Raises InvalidSyntaxError and InvalidValueError."""
-    schemas = document.get("schemas")
+def of_message(document: Any) -> Search:
+    """Read a SearchRequest (RFC 7644 section 3.4.3). Raises InvalidSyntaxError and InvalidValueError.
+
+    Its keys are known whatever their case: a filter that is not seen returns more than was asked.
+    """
+    given = keys.folded(document, "The body")
+    schemas = given.get("schemas")
     if not isinstance(schemas, list) or messages.SEARCH_REQUEST.lower() not in [str(urn).lower() for urn in schemas]:
         raise InvalidSyntaxError(f"'schemas' must list {messages.SEARCH_REQUEST}")
     return Search(
-        filter=_text("filter", document),
-        sort_by=_text("sortBy", document) or None,
-        is_descending=_is_descending(_text("sortOrder", document)),
-        start_index=_whole("startIndex", document.get("startIndex")),
-        count=_whole("count", document.get("count")),
-        cursor=_text("cursor", document),
-        attributes=_names("attributes", document),
-        excluded=_names("excludedAttributes", document),
+        filter=_text("filter", given),
+        sort_by=_text("sortBy", given) or None,
+        is_descending=_is_descending(_text("sortOrder", given)),
+        start_index=_whole("startIndex", given.get("startindex")),
+        count=_whole("count", given.get("count")),
+        cursor=_text("cursor", given),
+        attributes=_names("attributes", given),
+        excluded=_names("excludedAttributes", given),
     )
 
 
@@ -87,7 +94,9 @@ def _whole(name: str, value: object) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     if isinstance(value, str) and WHOLE.fullmatch(value):
-        return int(value)
+        magnitude = value.lstrip("+-").lstrip("0") or "0"
+        most = MOST if len(magnitude) > len(str(MOST)) - 1 else int(magnitude)
+        return -most if value.startswith("-") else most
     raise InvalidValueError(f"{name} must be a whole number")
 
 
@@ -98,16 +107,16 @@ def _is_descending(text: str | None) -> bool:
     return order == ORDERS[1]
 
 
-def _text(name: str, document: Mapping[str, Any]) -> str | None:
-    value = document.get(name)
+def _text(name: str, given: Mapping[str, Any]) -> str | None:
+    value = given.get(name.lower())
     if value is not None and not isinstance(value, str):
         raise InvalidValueError(f"{name} must be a string")
     return value
 
 
-def _names(name: str, document: Mapping[str, Any]) -> str | None:
+def _names(name: str, given: Mapping[str, Any]) -> str | None:
     """Return the names as a GET would list them; a client that sends them so is understood, too."""
-    value = document.get(name)
+    value = given.get(name.lower())
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return ",".join(value) or None
     if value is None or isinstance(value, str):

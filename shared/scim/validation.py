@@ -109,7 +109,9 @@ def _load(schema: Schema, raw: dict[str, Any], used: Used | None) -> dict[str, A
             loaded = _marshmallow(schema).load(raw)
     except ValidationError as error:
         # No field of ours raises it: marshmallow does, for what is missing.
-        raise InvalidValueError(f"{min(error.messages_dict)} is required") from error
+        missing = schema.attribute(min(error.messages_dict))
+        assert missing is not None, "the fields are the schema's attributes"
+        raise InvalidValueError(f"{Path(schema, missing).text} is required") from error
     return {name: value for name, value in loaded.items() if value is not None and _is_kept(schema, name)}
 
 

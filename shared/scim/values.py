@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from shared.scim import keys
 from shared.scim.attributes import Attribute, Stored, Type
 from shared.scim.dialects import tolerances, wrappings
 from shared.scim.dialects.tolerances import Used
@@ -117,6 +118,7 @@ def _object(attribute: Attribute, value: Any, where: str, used: Used | None) -> 
     value = wrappings.as_object(attribute, wrappings.unwrap(attribute, value, used), used)
     if not isinstance(value, dict):
         raise InvalidValueError(f"{where} must be an object")
+    keys.refuse_twice(value, where)
     return value
 
 

@@ -1,9 +1,16 @@
 """Requests that are broken below JSON: bodies that do not arrive as announced, sent over a bare socket."""
 
+import http.client
+import json
 import socket
+from contextlib import closing
+from typing import Any
+from urllib.parse import quote
 
 import pytest
 
+from services.gateway import serving
+from shared.scim import filters, messages
 from shared.settings import Settings
 from tests.factories import Client
 
@@ -18,6 +25,16 @@ def send(stack: Settings, client: Client, headers: bytes, body: bytes) -> bytes:
         connection.sendall(head + client.tenant.secret.encode() + b"\r\n" + headers + b"\r\n" + body)
         connection.shutdown(socket.SHUT_WR)
         return b"".join(iter(lambda: connection.recv(65_536), b""))
+
+
+def get(stack: Settings, client: Client, filter_: str) -> tuple[int, dict[str, Any]]:
+    """Send a GET of users, which may be longer than httpx would send it."""
+    connection = http.client.HTTPConnection(stack.gateway_bind, timeout=30)
+    url = f"/rest/scim/v2/Users?filter={quote(filter_, safe='')}"
+    connection.request("GET", url, headers={"Authorization": f"Bearer {client.tenant.secret}"})
+    response = connection.getresponse()
+    with closing(connection):
+        return response.status, json.loads(response.read())
 
 
 def chunked(*chunks: bytes) -> bytes:
@@ -88,3 +105,16 @@ def test_options_is_answered_like_any_method_that_is_not_offered(client: Client)
 
     assert response.status_code == 405
     assert response.headers["Content-Type"] == "application/scim+json"
+
+
+def test_the_longest_filter_fits_into_a_request_line(client: Client, stack: Settings) -> None:
+    status, found = get(stack, client, 'userName eq "' + "\U0001f600" * (filters.MAX_LENGTH - 14) + '"')
+
+    assert (status, found["totalResults"]) == (200, 0)
+
+
+def test_a_longer_request_line_is_refused_as_a_scim_error(client: Client, stack: Settings) -> None:
+    status, error = get(stack, client, "x" * serving.LONGEST_LINE)
+
+    assert (status, error["schemas"], error["status"]) == (414, [messages.ERROR], "414")
+    assert ".search" in error["detail"]

@@ -47,12 +47,27 @@ def test_a_remove_with_values_removes_those_and_no_others(
 
 def test_a_remove_of_nothing_listed_empties_nothing(client: Client, group: dict[str, Any], users: list[str]) -> None:
     """Case 16: the only remove that empties has neither a value nor a filter; an empty list removes nothing."""
-    nothing = change(client, group, {"op": "Remove", "path": "members", "value": []})
+    removal = {"op": "Remove", "path": "members"}
+    nothing = change(client, group, {**removal, "value": []}, {**removal, "value": ""})
     kept = members(client, group)
     everything = change(client, group, {"op": "Remove", "path": "members"})
 
     assert (nothing.status_code, kept) == (200, set(users[:2]))
     assert (everything.status_code, members(client, group)) == (200, set())
+
+
+def test_a_remove_with_a_filter_and_values_removes_who_is_in_both(
+    client: Client, group: dict[str, Any], users: list[str]
+) -> None:
+    """Case 53 for members: a value that contradicts the filter removes nobody."""
+    operation = {"op": "remove", "path": f'members[value eq "{users[0]}"]'}
+
+    contradicting = change(client, group, {**operation, "value": [{"value": users[1]}]})
+    kept = members(client, group)
+    agreeing = change(client, group, {**operation, "value": [{"value": users[0]}]})
+
+    assert (contradicting.status_code, kept) == (200, set(users[:2]))
+    assert (agreeing.status_code, members(client, group)) == (200, {users[1]})
 
 
 def test_nulls_beside_a_member_are_absent(client: Client, group: dict[str, Any], users: list[str]) -> None:

@@ -70,3 +70,16 @@ def test_a_leaver_is_taken_back_once(client: Client, leaver: dict[str, Any]) -> 
     assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409, 409]
     [taken] = [answer.json() for answer in answers if answer.status_code == 201]
     assert client.get(f"/Users/{leaver['id']}").json() == taken
+
+
+@pytest.mark.parametrize("is_active", [True, False])
+@pytest.mark.parametrize(
+    "operation", [{"op": "remove", "path": "active"}, {"op": "replace", "value": {"active": None}}]
+)
+def test_no_value_neither_enables_nor_disables(client: Client, operation: dict[str, Any], *, is_active: bool) -> None:
+    created = client.create_user(active=is_active)
+
+    patched = client.patch(f"/Users/{created['id']}", json=patch(operation))
+    put = client.put(f"/Users/{created['id']}", json=person(userName=created["userName"], active=None))
+
+    assert (patched.json()["active"], put.json()["active"]) == (is_active, is_active)

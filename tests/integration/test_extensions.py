@@ -145,3 +145,14 @@ def test_a_tenant_has_a_bounded_number_of_extensions(engine: Engine, tenant: Ten
 
     with pytest.raises(ExtensionError, match=f"at most {extensions.MAX_EXTENSIONS}"):
         declare(engine, tenant, simple(urn=f"{URN}:more"))
+
+
+@pytest.mark.parametrize(("first", "second"), [(URN, f"{URN.upper()}:colour"), (f"{URN}:colour", URN)])
+def test_a_urn_that_hides_attributes_of_another_extension_is_refused(
+    engine: Engine, tenant: Tenant, first: str, second: str
+) -> None:
+    declare(engine, tenant, simple(urn=first))
+    declare(engine, tenant, simple(urn=f"{URN}-2"))
+
+    with pytest.raises(ExtensionError, match=f"must not begin with {first}, or be its beginning"):
+        declare(engine, tenant, simple(urn=second))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from shared.scim import keys
 from shared.scim.dialects import tolerances
 from shared.scim.dialects.tolerances import Used
 
@@ -11,19 +12,24 @@ OPERATION_KEYS = ("op", "path", "value")
 
 
 def normalise(document: Any, used: Used | None = None) -> Any:
-    """Return the message as RFC 7644 section 3.5.2 spells it; what has another shape is returned as it came."""
+    """Return the message as RFC 7644 section 3.5.2 spells it; what has another shape is returned as it came.
+
+    Raises InvalidSyntaxError for a key in two spellings.
+    """
     if not isinstance(document, dict):
         return document
+    keys.refuse_twice(document, "The body")
     message = _spelled(document, MESSAGE_KEYS, used)
     operations = message.get("Operations")
     if isinstance(operations, list):
-        message["Operations"] = [_operation(operation, used) for operation in operations]
+        message["Operations"] = [_operation(one, number, used) for number, one in enumerate(operations, start=1)]
     return message
 
 
-def _operation(document: Any, used: Used | None) -> Any:
+def _operation(document: Any, number: int, used: Used | None) -> Any:
     if not isinstance(document, dict):
         return document
+    keys.refuse_twice(document, f"Operation {number}")
     operation = _spelled(document, OPERATION_KEYS, used)
     op = operation.get("op")
     if isinstance(op, str) and op != op.lower():
@@ -35,8 +41,8 @@ def _operation(document: Any, used: Used | None) -> Any:
     return operation
 
 
-def _spelled(document: dict[str, Any], keys: Iterable[str], used: Used | None) -> dict[str, Any]:
-    spellings = {key.lower(): key for key in keys}
+def _spelled(document: dict[str, Any], names: Iterable[str], used: Used | None) -> dict[str, Any]:
+    spellings = {name.lower(): name for name in names}
     spelled = {spellings.get(key.lower(), key): value for key, value in document.items()}
     if spelled.keys() != document.keys():
         tolerances.note(used, tolerances.KEY_CASE)

@@ -194,3 +194,16 @@ def test_what_concerns_later_requests_may_change() -> None:
     )
 
     assert extension_changes.first_conflict([extension_files.read(BEFORE)], extension_files.read(after)) is None
+
+
+def test_a_byte_order_mark_is_read_over() -> None:
+    text = "\ufeff" + json.dumps(
+        {"resourceType": "User", "id": "urn:example:x", "name": "X", "attributes": [{"name": "a"}]}
+    )
+
+    assert extension_files.parse(text).schema.id == "urn:example:x"
+
+
+def test_a_json_array_is_told_from_toml() -> None:
+    with pytest.raises(ExtensionFileError, match="the file must be a table"):
+        extension_files.parse('[{"resourceType": "User"}]')

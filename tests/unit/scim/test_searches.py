@@ -1,11 +1,14 @@
 """What a query asks for is read once, whether it comes as parameters or as a message."""
 
+from typing import Any
+
 import pytest
 
-from shared.scim import filters, searches
+from shared.scim import filters, messages, searches
 from shared.scim.attributes import Attribute, ResourceType, Returned, Schema, Type
-from shared.scim.errors import InvalidFilterError, InvalidPathError
+from shared.scim.errors import InvalidFilterError, InvalidPathError, InvalidSyntaxError
 from shared.scim.resource_types import USERS
+from shared.scim.searches import Search
 from tests.unit.scim import badge
 
 VAULTS = ResourceType(
@@ -51,3 +54,32 @@ def test_what_is_never_shown_gives_no_order(text: str, resource_type: ResourceTy
 def test_what_is_never_shown_selects_nothing(text: str) -> None:
     with pytest.raises(InvalidFilterError, match="may not be filtered by"):
         filters.parse(text, VAULTS)
+
+
+def request(**members: Any) -> dict[str, Any]:
+    return {"schemas": [messages.SEARCH_REQUEST], **members}
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        ({"FILTER": 'userName eq "ada"'}, Search(filter='userName eq "ada"')),
+        ({"sortby": "title", "SORTORDER": "Descending"}, Search(sort_by="title", is_descending=True)),
+        ({"startindex": 2, "Count": 3}, Search(start_index=2, count=3)),
+        ({"CURSOR": "", "excludedattributes": ["emails"]}, Search(cursor="", excluded="emails")),
+        ({"Attributes": ["userName", "title"], "other": 1}, Search(attributes="userName,title")),
+    ],
+)
+def test_the_keys_of_a_search_request_know_no_case(members: dict[str, Any], expected: Search) -> None:
+    assert searches.of_message(request(**members)) == expected
+
+
+def test_a_key_in_two_spellings_is_refused() -> None:
+    with pytest.raises(InvalidSyntaxError, match="'Filter' twice"):
+        searches.of_message(request(filter="title pr", Filter="userName pr"))
+
+
+@pytest.mark.parametrize("body", [["a"], {}, {"schemas": ["urn:x"]}])
+def test_what_is_no_search_request_is_refused(body: Any) -> None:
+    with pytest.raises(InvalidSyntaxError):
+        searches.of_message(body)
