@@ -31,14 +31,12 @@ from sqlalchemy.dialects.postgresql import insert
 
 from services.directory import filtering, tables
 from services.directory import ids as identifiers
-from shared.scim import paths, resource_types
+from shared.scim import resource_types
 from shared.scim.errors import InvalidValueError, NoTargetError
 from shared.scim.patch import Op, Operation
 
 NAMED_IDS = 5
 """Unknown member ids that an error names, at most."""
-
-LONGEST_ID = 36
 
 
 _IDS = bindparam("ids", type_=ARRAY(Uuid))
@@ -249,10 +247,11 @@ def _require_all(ids: Sequence[UUID], types: dict[UUID, str]) -> None:
 
 def _ids(members: Iterable[dict[str, Any]]) -> list[UUID]:
     values = list(dict.fromkeys(member["value"] for member in members))
-    malformed = [value for value in values if identifiers.parse(value) is None]
+    malformed = [str(place) for place, value in enumerate(values, start=1) if identifiers.parse(value) is None]
     if malformed:
         raise InvalidValueError(
-            f"members: no ids of this server: {_listed(malformed)}. Nobody was added, and nothing was changed"
+            f"members: no ids of this server, counted from 1 without repetitions: {_listed(malformed)}. "
+            "Nobody was added, and nothing was changed"
         )
     return [UUID(value) for value in values]
 
@@ -270,4 +269,4 @@ def _unknown(ids: Sequence[str]) -> InvalidValueError:
 
 def _listed(ids: Sequence[str]) -> str:
     more = f" and {len(ids) - NAMED_IDS} more" if len(ids) > NAMED_IDS else ""
-    return ", ".join(value if len(value) <= LONGEST_ID else paths.shown(value) for value in ids[:NAMED_IDS]) + more
+    return ", ".join(ids[:NAMED_IDS]) + more
