@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, Engine, select, text, update
+from sqlalchemy import ARRAY, Connection, Engine, Uuid, bindparam, select, text, update
 
 from services.directory import batches, database, failures, ids, journal, tables
 from services.directory.backoff import Fault
@@ -57,16 +57,15 @@ def changes(tenant: Tenant, count: int) -> list[Write]:
 
 def flood(connection: Connection, shard: int, tenant: Tenant, count: int) -> None:
     """Leave so many pending operations, each in a lane of its own, by one statement."""
-    connection.execute(
-        text("""
-            INSERT INTO operation (id, tenant_id, token_id, request_id, resource_type, lane, seq, shard, position,
-                                   method, reply_to, accepted_at)
-            SELECT cast(overlay(cast(:id AS text) placing lpad(to_hex(n), 12, '0') from 25) AS uuid), :tenant, :tenant,
-                   '', 'User', gen_random_uuid(), 1, :shard, nextval('operation_position'), 'DELETE', '', now()
-            FROM generate_series(1, :count) n
-        """),
-        {"id": ids.new(), "tenant": tenant.principal.tenant_id, "shard": shard, "count": count},
-    )
+    statement = text("""
+        INSERT INTO operation (id, tenant_id, token_id, request_id, resource_type, lane, seq, shard, position, method,
+                               reply_to, accepted_at)
+        SELECT id, :tenant, :tenant, '', 'User', gen_random_uuid(), 1, :shard, nextval('operation_position'), 'DELETE',
+               '', now()
+        FROM unnest(:ids) AS made(id)
+    """).bindparams(bindparam("ids", type_=ARRAY(Uuid)))
+    made = [ids.new() for _ in range(count)]
+    connection.execute(statement, {"ids": made, "tenant": tenant.principal.tenant_id, "shard": shard})
 
 
 def of(operations: Sequence[Operation]) -> Counter[UUID]:
