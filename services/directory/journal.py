@@ -17,6 +17,7 @@ import orjson
 from sqlalchemy import (
     ARRAY,
     Boolean,
+    ColumnElement,
     Connection,
     Integer,
     LargeBinary,
@@ -24,13 +25,14 @@ from sqlalchemy import (
     Uuid,
     bindparam,
     func,
+    or_,
     select,
     text,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
 
-from services.directory import tables
+from services.directory import backoff, tables
 from shared import outcomes
 from shared.outcomes import Outcome
 
@@ -273,8 +275,23 @@ def waiting_shards(connection: Connection, older_than_seconds: float) -> list[in
     table = tables.operation
     due = func.coalesce(table.c.not_before, table.c.accepted_at)
     horizon = func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, older_than_seconds)
-    statement = select(table.c.shard).distinct().where(table.c.state == State.PENDING.value, due < horizon)
+    is_due = or_(due < horizon, table.c.accepted_at > _far())
+    statement = select(table.c.shard).distinct().where(table.c.state == State.PENDING.value, is_due)
     return list(connection.scalars(statement))
+
+
+def release_far_ones(connection: Connection) -> int:
+    """Let operations start at once whose next start is farther away than any delay; return how many those were.
+
+    The clock was set back since they were postponed, and nobody shall wait for it to catch up.
+    """
+    table = tables.operation
+    far = (table.c.state == State.PENDING.value, table.c.not_before > _far())
+    return connection.execute(update(table).where(*far).values(not_before=None)).rowcount
+
+
+def _far() -> ColumnElement[datetime]:
+    return func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, 2 * backoff.LONGEST_SECONDS)
 
 
 def _array(found: Sequence[UUID] | None) -> str | None:

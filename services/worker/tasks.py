@@ -76,12 +76,15 @@ class Tasks:
         """Wake every shard that has work which is due and waits."""
         try:
             with database.transaction(self.engine) as connection:
+                released = journal.release_far_ones(connection)
                 shards = journal.waiting_shards(connection, LOST_SECONDS)
         except SQLAlchemyError as error:
             logger.warning("sweep failed", extra={"fault": backoff.classify(error).name})
             return
         for shard in shards:
             queue.wake(self.celery, self.redis, shard)
+        if released:
+            logger.warning("clock was set back", extra={"operations": released})
         if shards:
             metrics.count(metrics.SWEPT, times=len(shards))
             logger.info("swept", extra={"shards": len(shards)})

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, text
 from sqlalchemy.exc import IntegrityError
 
 from services.directory import batches, database, failures, ids, journal, tables
@@ -197,3 +197,30 @@ def test_only_shards_whose_work_is_due_are_swept(engine: Engine, tenant: Tenant)
 
     assert shard in before
     assert shard not in after
+
+
+def test_what_rests_beyond_any_delay_is_released_for_the_clock_was_set_back(engine: Engine, tenant: Tenant) -> None:
+    far, near = write(tenant), write(tenant)
+    shards = accept(engine, far, near, shards=1_000_003)
+    with database.transaction(engine) as connection:
+        failures.hold(connection, far.id, 3600)
+        failures.hold(connection, near.id, 60)
+
+        released = journal.release_far_ones(connection)
+        waiting = journal.waiting_shards(connection, 0)
+
+    assert released >= 1
+    assert shards[far.id] in waiting
+    assert shards[near.id] not in waiting
+
+
+def test_what_was_accepted_in_the_future_is_swept(engine: Engine, tenant: Tenant) -> None:
+    early = write(tenant)
+    [shard] = accept(engine, early, shards=1_000_003).values()
+    with database.transaction(engine) as connection:
+        moved = text("UPDATE operation SET accepted_at = accepted_at + interval '1 hour' WHERE id = :id")
+        connection.execute(moved, {"id": early.id})
+
+        waiting = journal.waiting_shards(connection, 1)
+
+    assert shard in waiting
