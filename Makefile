@@ -7,7 +7,7 @@ STAMP := .venv/.ready
 GATEWAY_PORT ?= 8080
 FLOWER_PORT ?= 5555
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults crashes coverage conformance check up setup lock format bench compose clean
+.PHONY: help demo test faults crashes coverage conformance check up setup lock format bench fairness compose clean
 NEWMAN := .newman/node_modules/.bin/newman
 # Only where there are collections to run, and npm to install what runs them.
 SUITE_TOOLS := $(if $(MUSTER_SUITES),$(if $(shell command -v npm),$(NEWMAN)))
@@ -65,6 +65,9 @@ format: setup ## Format the code, and mend what can be mended
 
 bench: setup ## Measure the whole path, and write bench/results.md
 	$(BIN)/python -m bench.path
+
+fairness: setup ## Measure how much one tenant slows another, and write bench/fairness.md
+	$(BIN)/python -m bench.fairness
 
 compose: setup ## Build the image, run the composed stack, provision it, and take it down (needs docker)
 	tests/compose/check-compose
