@@ -6,6 +6,7 @@ from services.demo import demo
 from services.directory import commands as directory
 from services.directory import dead_commands, operation_commands
 from services.directory import extension_commands as extensions
+from services.directory import token_commands as tokens
 from services.gateway import commands as gateway
 from services.gateway import edge
 from services.simulator import commands as simulator
@@ -25,7 +26,7 @@ for command in (
     stack.restart,
     stack.down,
     directory.tenant,
-    directory.token,
+    tokens.token,
     operation_commands.operations_group,
     directory.list_counters,
     extensions.extension,

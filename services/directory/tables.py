@@ -114,6 +114,14 @@ token = Table(
     Column("created_at", _TIME, nullable=False, server_default=func.now()),
     Column("revoked_at", _TIME),
     Column("user_id", Uuid, ForeignKey("employee.id")),
+    Column("scopes", ARRAY(Text), nullable=False, server_default=text("'{groups,read,users,write}'")),
+    Column("networks", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("expires_at", _TIME),
+    Column("replaces", Uuid, ForeignKey("token.id")),
+    Column("last_used_at", _TIME),
+    Column("last_used_from", Text),
+    Column("warned_days", Integer),
+    Index("ix_token_replaces", "replaces"),
 )
 employee = _resource_table("employee", resource_types.USERS, Column("region", Text, nullable=False, server_default=HQ))
 role = _resource_table("role", resource_types.GROUPS)

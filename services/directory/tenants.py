@@ -53,6 +53,12 @@ def find(connection: Connection, slug: str) -> Tenant:
     return Tenant(**row)
 
 
+def of_domain(connection: Connection, domain: str) -> UUID | None:
+    """Return the tenant whose portal has this domain, or None."""
+    found: UUID | None = connection.scalar(select(tables.tenant.c.id).where(tables.tenant.c.domain == domain))
+    return found
+
+
 def every(connection: Connection) -> Sequence[Tenant]:
     """Return all tenants by name."""
     return [

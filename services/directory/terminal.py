@@ -1,10 +1,12 @@
 """What the commands of the directory share: where the database is, errors in words, and tables."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import click
@@ -63,6 +65,22 @@ def read_id(text: str, what: str) -> UUID:
     if found is None:
         raise click.ClickException(f"{text!r} is not the id of any {what}")
     return found
+
+
+class Duration(click.ParamType[Any]):
+    """A length of time in words: 90s, 30m, 12h, 7d, 2w."""
+
+    name = "duration"
+    _units: ClassVar[dict[str, str]] = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Return the length of time that a text spells."""
+        if isinstance(value, timedelta):
+            return value
+        found = re.fullmatch(r"([0-9]{1,5})([smhdw])", value)
+        if found is None:
+            self.fail(f"{value!r} is not a length of time: write 90s, 30m, 12h, 7d or 2w", param, ctx)
+        return timedelta(**{self._units[found[2]]: int(found[1])})
 
 
 def moment(value: Any) -> str:

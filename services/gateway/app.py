@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from flask import Blueprint, Flask, Response, g, request
 from sqlalchemy import Engine
+from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 
 from services.directory import announcing, database
@@ -22,7 +23,18 @@ from services.directory.drain import Drainer
 from services.directory.keys import SharedKey
 from services.directory.presence import Presence
 from services.directory.tokens import Principal
-from services.gateway import async_results, discovery, docs, errors, exposition, health, me, responses, surface
+from services.gateway import (
+    async_results,
+    discovery,
+    docs,
+    errors,
+    exposition,
+    health,
+    me,
+    permissions,
+    responses,
+    surface,
+)
 from services.gateway.accepting import Accepter
 from services.gateway.admission import Admission
 from services.gateway.answering import Answers
@@ -30,8 +42,8 @@ from services.gateway.async_results import AsyncResults
 from services.gateway.auth import Authenticator
 from services.gateway.bulk import Bulk
 from services.gateway.bulk_async import BulkFollower
-from services.gateway.counting import ToleranceCounter
 from services.gateway.delivering import Delivery
+from services.gateway.flushing import TokenUses, ToleranceCounter
 from services.gateway.limits import LimitedFlask
 from services.gateway.repeating import Repeats
 from services.gateway.resources import Resources
@@ -63,7 +75,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 class Running:
     """What runs beside the requests of a process."""
 
-    parts: Sequence[Accepter | Listener | ToleranceCounter | CounterWriter | Answers | Presence | Admission]
+    parts: Sequence[Accepter | Listener | ToleranceCounter | TokenUses | CounterWriter | Answers | Presence | Admission]
     engine: Engine
 
     def start(self) -> None:
@@ -107,7 +119,8 @@ def create(settings: Settings) -> Flask:
         wake=partial(queue.wake, celery, redis),
         deadline_seconds=settings.deadline_seconds,
     )
-    authenticator = Authenticator(engine, settings.token_cache_seconds)
+    uses = TokenUses(engine)
+    authenticator = Authenticator(engine, settings.token_cache_seconds, uses)
     app = _flask(settings, authenticator, partial(catalogues.of_principal, engine))
     app.wsgi_app = Delivery(app.wsgi_app, answers)  # type: ignore[method-assign]
     counter = ToleranceCounter(engine)
@@ -134,7 +147,7 @@ def create(settings: Settings) -> Flask:
     app.register_blueprint(health.blueprint(engine, redis, listener))
     app.register_blueprint(exposition.blueprint(engine, settings.metrics_token))
     app.register_blueprint(docs.at_root(PREFIXES[0] + docs.DOCUMENT))
-    parts = (accepter, listener, counter, CounterWriter(engine, metrics.BOOK), answers, presence, admission)
+    parts = (accepter, listener, counter, uses, CounterWriter(engine, metrics.BOOK), answers, presence, admission)
     running = Running(parts=parts, engine=engine)
     running.start()
     app.extensions["running"] = running
@@ -156,7 +169,10 @@ def _flask(settings: Settings, authenticator: Authenticator, catalogue: Callable
     app.url_map.converters["resource_id"] = _ResourceId
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    app.wsgi_app = _OneSlash(app.wsgi_app)  # type: ignore[method-assign]
+    # Only what our own proxies added is believed; whatever a client wrote itself comes before it.
+    app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+        _OneSlash(app.wsgi_app), x_for=settings.trusted_proxies, x_proto=0, x_host=0, x_port=0, x_prefix=0
+    )
     app.before_request(_begin)
     app.before_request(lambda: _authenticate(authenticator, catalogue))
     app.after_request(_end)
@@ -179,7 +195,13 @@ def _authenticate(authenticator: Authenticator, catalogue: Callable[[Principal],
     """
     if request.path.startswith(PREFIXES) and request.path not in OPEN:
         g.principal = authenticator.principal(request)
+        permissions.check(g.principal, request, _below(request.path))
         g.catalogue = catalogue(g.principal)
+
+
+def _below(path: str) -> str:
+    """Return what follows the base URL."""
+    return path.removeprefix(next(prefix for prefix in PREFIXES if path.startswith(prefix)))
 
 
 def _begin() -> None:

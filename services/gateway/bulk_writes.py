@@ -11,6 +11,8 @@ from uuid import UUID
 
 from services.directory import ids
 from services.directory.journal import Write
+from services.directory.tokens import Principal
+from services.gateway import permissions
 from services.gateway.admission import Admission
 from services.gateway.writes import Sender, Writes
 from shared.scim import bulk, bulk_order, bulk_references, messages
@@ -85,7 +87,7 @@ class _Planning:
         self._creates = {o.bulk_id or "": o.number for o in operations if o.method is Method.POST}
         self._lanes = {number: ids.new() for number in self._creates.values()}
         self._ids = {bulk_id: str(self._lanes[number]) for bulk_id, number in self._creates.items()}
-        self._targets = {operation.number: _target(operation, catalogue) for operation in operations}
+        self._targets = {operation.number: _target(operation, catalogue, sender.principal) for operation in operations}
 
     def plan(self, present: Present) -> Plan:
         needs = {operation.number: self._needs(operation) for operation in self._operations}
@@ -170,11 +172,13 @@ class _Planning:
         return locations
 
 
-def _target(operation: Operation, catalogue: Catalogue) -> Target | SCIMError:
+def _target(operation: Operation, catalogue: Catalogue, principal: Principal) -> Target | SCIMError:
     try:
-        return bulk.target(operation, catalogue)
+        target = bulk.target(operation, catalogue)
+        permissions.demand_type(principal, target.resource_type)
     except SCIMError as error:
         return error
+    return target
 
 
 def _first_writes(prepared: Prepared) -> tuple[Write, ...]:

@@ -11,9 +11,9 @@ from sqlalchemy import Engine
 from services.directory import database, keys, listing
 from services.directory.listing import Found, Key, Listing, Source
 from services.directory.queries import Wants
-from services.gateway import requests, responses
-from services.gateway.counting import ToleranceCounter
+from services.gateway import permissions, requests, responses
 from services.gateway.cursors import Cursor, Cursors
+from services.gateway.flushing import ToleranceCounter
 from shared.scim import filters, messages, projection, resource_types, searches
 from shared.scim.attributes import ResourceType
 from shared.scim.dialects.tolerances import Used
@@ -62,7 +62,7 @@ class Searching:
         return response
 
     def _answer(self, built_in: tuple[ResourceType, ...], search: Search) -> Response:
-        types = tuple(g.catalogue.by_name[each.name] for each in built_in)
+        types = tuple(g.catalogue.by_name[each.name] for each in permissions.visible(g.principal, built_in))
         shown = self._projections(types, search)
         wanted = Listing(
             tenant_id=g.principal.tenant_id,

@@ -11,7 +11,7 @@ from services.directory import ids
 from services.directory.journal import Write
 from services.directory.tokens import Principal
 from services.gateway.answering import Answer
-from services.gateway.counting import ToleranceCounter
+from services.gateway.flushing import ToleranceCounter
 from services.gateway.repeating import Repeats, Taken, Way
 from services.gateway.writing import Writer
 from shared.outcomes import NOBODY, Outcome

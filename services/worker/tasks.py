@@ -12,7 +12,7 @@ from redis import Redis
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from services.directory import backoff, database, idempotency, journal, partitions, unanswered
+from services.directory import backoff, database, idempotency, journal, partitions, tokens, unanswered
 from services.directory.drain import Drainer
 from shared import logs, metrics, queue
 from shared.settings import Settings
@@ -90,7 +90,7 @@ class Tasks:
             logger.info("swept", extra={"shards": len(shards)})
 
     def maintain(self) -> None:
-        """Make the partitions of the coming weeks, and drop what is too old."""
+        """Make the partitions of the coming weeks, and drop what is too old, and warn of tokens that end soon."""
         try:
             with database.transaction(self.engine) as connection:
                 partitions.maintain(
@@ -101,5 +101,11 @@ class Tasks:
                 )
                 unanswered.drop_old(connection)
                 idempotency.drop_old(connection)
+            with database.transaction(self.engine) as connection:
+                soon = tokens.ending(connection)
         except SQLAlchemyError as error:
             logger.warning("maintenance failed", extra={"fault": backoff.classify(error).name})
+            return
+        for each in soon:
+            about = {"tenant": each.tenant, "token_id": str(each.id), "token": each.name, "days": each.days}
+            logger.warning("token ends soon", extra=about)

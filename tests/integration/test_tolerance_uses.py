@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from services.cli import main
 from services.directory import database, tolerance_uses
-from services.gateway.counting import ToleranceCounter
+from services.gateway.flushing import ToleranceCounter
 from shared.scim.dialects import tolerances
 from shared.settings import Settings
 from tests.factories import Tenant
