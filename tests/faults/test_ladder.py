@@ -16,7 +16,7 @@ from services.stack.supervisor import Stack
 from tests import conftest
 from tests.factories import Client, Tenant, bulk, bulk_post, patch, person, replace, role
 
-DEADLINE_SECONDS = 3
+DEADLINE_SECONDS = 6
 
 
 @pytest.fixture
