@@ -242,6 +242,12 @@ def _nobody_dies(known: Known) -> Iterator[Violation]:
             yield Violation(invariant="crash", text=death.ending, at=death.at)
 
 
+def _all_gets_well(known: Known) -> Iterator[Violation]:
+    """After a fault was healed everything works again, by itself."""
+    for sentence in known.run.unwell:
+        yield Violation(invariant="well", text=sentence)
+
+
 def _promised_answers(known: Known) -> Iterator[Violation]:
     """While a fault lasts a client sees nothing but what the fault's record allows, and 2xx at all other times."""
     for attempt in known.run.attempts:
@@ -267,6 +273,7 @@ CHECKS: tuple[Check, ...] = (
     _answered_in_time,
     _nothing_is_kept,
     _nobody_dies,
+    _all_gets_well,
     _promised_answers,
 )
 

@@ -17,9 +17,10 @@ AFTERMATH = 1.0
 
 ONLY_2XX: tuple[Verdict, ...] = ()
 NO_GATEWAY = (Verdict.UNKNOWN, Verdict.UNREACHABLE)
-UNAVAILABLE = (Verdict.UNAVAILABLE,)
-HONEST = (Verdict.UNAVAILABLE, Verdict.UNKNOWN)
-POISONED = (Verdict.UNAVAILABLE, Verdict.UNKNOWN, Verdict.UNREACHABLE, Verdict.ERROR)
+LATER = (Verdict.BUSY,)
+UNAVAILABLE = (*LATER, Verdict.UNAVAILABLE)
+HONEST = (*UNAVAILABLE, Verdict.UNKNOWN)
+POISONED = (*HONEST, Verdict.UNREACHABLE, Verdict.ERROR)
 
 
 class Need(StrEnum):
@@ -150,7 +151,7 @@ FAULTS = _table(
         needs=Need.CLOCKS,
     ),
     Fault(name="disk-full", during=machine.disk_full, seconds=6, allows=HONEST, needs=Need.DISK),
-    Fault(name="hot-resource", during=crowds.hot_resource, seconds=6),
-    Fault(name="hot-group", during=crowds.hot_group, seconds=6),
+    Fault(name="hot-resource", during=crowds.hot_resource, seconds=6, allows=LATER),
+    Fault(name="hot-group", during=crowds.hot_group, seconds=6, allows=LATER),
     Fault(name="flower-and-inspect", during=crowds.watched, seconds=6),
 )

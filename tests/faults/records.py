@@ -169,6 +169,8 @@ class Run:
     """Operations that left more than one entry in the history of one resource."""
     overdue: tuple[Overdue, ...] = ()
     deaths: tuple[Death, ...] = ()
+    unwell: tuple[str, ...] = ()
+    """What did not come back in time after a fault was healed."""
     before: tuple[Usage, ...] = ()
     after: tuple[Usage, ...] = ()
 

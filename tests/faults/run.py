@@ -166,6 +166,7 @@ def _record(options: Options, site: Site, engine: Engine, workload: Workload, wa
         twice=tuple(one for tenant in tenants_of_run for one in final.twice(engine, tenant)),
         overdue=tuple(watching.overdue),
         deaths=tuple(site.deaths),
+        unwell=tuple(site.unwell),
         before=before,
         after=after,
     )
@@ -184,7 +185,12 @@ def _strike(options: Options, field: Field, watching: Monitor, say: Say) -> list
             break
         say(_line(field, end, fault.name, watching))
         watching.something_is_wrong()
-        windows.append(nemesis.strike(fault, field))
+        try:
+            windows.append(nemesis.strike(fault, field))
+        except TimeoutError as error:
+            say(str(error))
+            field.site.unwell.append(str(error))
+            break
         watching.all_is_well()
     field.site.wait(max(0.0, end - field.site.clock.now()))
     return windows

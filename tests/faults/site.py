@@ -34,7 +34,7 @@ PROXY = "proxy"
 DISK = "disk"
 OURS = ("gateway", "worker", "beat")
 PROXIED = ("gateway", "worker")
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 RESTART_SECONDS = 0.5
 STOP_SECONDS = 20.0
 
@@ -50,6 +50,7 @@ class Site:
         self.clocks, self.has_small_disk = clocks, has_small_disk
         self.clock = Clock()
         self.deaths: list[Death] = []
+        self.unwell: list[str] = []
         self.extra: Mapping[str, str] = {}
         """Added to the environment of what is started from now on."""
         self.direct = replace(

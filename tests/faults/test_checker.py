@@ -180,6 +180,7 @@ DOCTORED: dict[str, tuple[str, Callable[[], Run]]] = {
     "a member is lost": ("group", lambda: with_resource(GROUP, members=frozenset())),
     "a removed member is there": ("group", lambda: with_resource(GROUP, members=frozenset({USER, MEMBER}))),
     "a process dies": ("crash", lambda: replace(SOUND, deaths=(Death(role="worker", at=3, ending="worker ended"),))),
+    "something stays broken": ("well", lambda: replace(SOUND, unwell=("after postgres-killed: not well",))),
     "a 503 without a fault": ("reach", lambda: replace(SOUND, windows=())),
     "a 503 during a fault that allows none": (
         "reach",

@@ -29,7 +29,7 @@ FAULTS = (
     "messages-forged",
     "hot-group",
 )
-TIMED = frozenset({"I5", "I6", "I7", "reach"})
+TIMED = frozenset({"I5", "I6", "I7", "reach", "well"})
 
 
 @pytest.mark.timeout(SECONDS + 600)
