@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.pool import Pool
 
 VARIABLE = "MUSTER_FAULT"
-SPANS = {"Drainer.drain": "drain", "Accepter._commit": "accept", "Writer._last_word": "cancel"}
+SPANS = {"Drainer.advance": "drain", "Accepter._commit": "accept", "Writer._last_word": "cancel"}
 """What an operation is in the middle of, by the function that is running."""
 OURS = "services.directory."
 _COMMITTED = "fault point: committed"
@@ -112,6 +112,14 @@ def watch(visit: Visit) -> None:
 
     def after(connection: Connection, *_: Any) -> None:
         _visit(visit, Moment.AFTER_STATEMENT, connection)
+        driver = connection.connection.driver_connection
+        if driver is not None and driver.autocommit:
+            _visit(committed, Moment.AFTER_STATEMENT, connection)
+
+    def committed(place: Place, connection: Connection | None) -> None:
+        """Writes are accepted by one statement, which commits by itself; what a drain notes aside is no commit."""
+        if place.span == "accept" and connection is not None:
+            connection.info[_COMMITTED] = True
 
     def commit(connection: Connection) -> None:
         _visit(visit, Moment.BEFORE_COMMIT, connection)
