@@ -10,7 +10,7 @@ from string import Template
 from tests.faults import report
 from tests.faults.records import Attempt, Run, Verdict, Violation, Window
 
-WIDTH, LEFT, RIGHT = 1200, 64, 16
+WIDTH, LEFT, RIGHT = 1200, 176, 16
 ROW, GAP = 18, 26
 LATENCY_HEIGHT, RATE_HEIGHT = 300, 80
 CELL = 4
@@ -122,6 +122,10 @@ def draw(seed: int, run: Run, violations: Sequence[Violation]) -> str:
 
 def _bands(frame: Frame, windows: Iterable[Window]) -> Iterator[str]:
     bottom = frame.top + LATENCY_HEIGHT
+    for row, name in enumerate(frame.names):
+        y = row * ROW + 9
+        yield f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>'
+        yield f'<text class="name" x="{LEFT - 8}" y="{y + 4}" text-anchor="end">{escape(name)}</text>'
     for window in windows:
         begin, healed, end = frame.x(window.start), frame.x(window.healed), frame.x(window.end)
         y = frame.names.index(window.fault) * ROW
@@ -130,9 +134,6 @@ def _bands(frame: Frame, windows: Iterable[Window]) -> Iterator[str]:
         yield f'<rect class="fault" x="{begin:.1f}" y="{y + 4}" width="{width:.1f}" height="10" rx="2">'
         yield f"<title>{escape(window.fault)}: {window.start:.1f} to {window.healed:.1f} s</title></rect>"
         yield f'<rect class="after" x="{healed:.1f}" y="{y + 4}" width="{end - healed:.1f}" height="10" rx="2"/>'
-        is_right = begin > WIDTH * 0.75
-        x, anchor = (begin - 5, "end") if is_right else (end + 5, "start")
-        yield f'<text class="name" x="{x:.1f}" y="{y + 13}" text-anchor="{anchor}">{escape(window.fault)}</text>'
 
 
 def _grid(frame: Frame, deadline: float) -> Iterator[str]:
@@ -143,7 +144,7 @@ def _grid(frame: Frame, deadline: float) -> Iterator[str]:
         yield f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{label}</text>'
     y = frame.y(deadline)
     yield f'<line class="deadline" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-    yield f'<text x="{LEFT - 8}" y="{y - 6:.1f}" text-anchor="end">deadline</text>'
+    yield f'<text x="{WIDTH - RIGHT}" y="{y - 6:.1f}" text-anchor="end">deadline</text>'
     step = next((step for step in (5, 10, 30, 60, 300, 600) if frame.seconds / step <= 14), 1800)
     for at in range(0, int(frame.seconds) + 1, step):
         x = frame.x(at)
