@@ -19,7 +19,7 @@ from sqlalchemy import Engine, text
 from bench.load import Client, Figure, patch, person, report, stack, tenant, title
 from services.directory import database
 
-ROUNDS = 3
+ROUNDS = 5
 WRITES = 80
 CONNECTIONS = 64
 SETTLING_SECONDS = 1.5

@@ -3,8 +3,8 @@
 import click
 
 from services.demo import demo
+from services.directory import backlog_commands, dead_commands, operation_commands
 from services.directory import commands as directory
-from services.directory import dead_commands, operation_commands
 from services.directory import extension_commands as extensions
 from services.directory import token_commands as tokens
 from services.gateway import commands as gateway
@@ -39,8 +39,8 @@ for command in (
     worker.flower,
 ):
     main.add_command(command)
-for decision in (dead_commands.retry, dead_commands.discard):
-    operation_commands.operations_group.add_command(decision)
+for own in (backlog_commands.show_backlog, dead_commands.retry, dead_commands.discard):
+    operation_commands.operations_group.add_command(own)
 
 
 if __name__ == "__main__":

@@ -42,6 +42,7 @@ WAKE_UNKNOWN = Counter(name="wakes_refused", doc="Wakes that name nothing that c
 MESSAGE_UNKNOWN = Counter(
     name="messages_refused", doc="Messages in the queue that are no tasks of ours, by what is wrong.", label="fault"
 )
+REFUSED = Counter(name="writes_refused", doc="Writes that were told 429, since their tenant's backlog was too long.")
 SWEPT = Counter(name="shards_swept", doc="Shards with work that nobody had been woken for.")
 
 EVERY = (
@@ -58,6 +59,7 @@ EVERY = (
     WAKE_FAILED,
     WAKE_UNKNOWN,
     MESSAGE_UNKNOWN,
+    REFUSED,
     SWEPT,
 )
 

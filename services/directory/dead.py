@@ -79,9 +79,10 @@ WITH grown AS (
   UPDATE lane SET seq = seq + 1 WHERE id = (SELECT lane FROM operation WHERE id = :of) RETURNING id, shard, seq
 )
 INSERT INTO operation (id, tenant_id, token_id, request_id, resource_type, lane, seq, shard, position, method, request,
-                       if_match, reply_to, accepted_at, replay_of)
+                       if_match, reply_to, accepted_at, replay_of, is_urgent)
 SELECT :id, o.tenant_id, o.token_id, o.request_id, o.resource_type, o.lane, g.seq, g.shard,
-       nextval('operation_position'), o.method, o.request, o.if_match, :reply_to, clock_timestamp(), o.id
+       nextval('operation_position'), o.method, o.request, o.if_match, :reply_to, clock_timestamp(), o.id,
+       o.is_urgent
 FROM operation o JOIN grown g ON g.id = o.lane
 WHERE o.id = :of
 RETURNING shard

@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from services.directory import backlog, batches, database
 from services.directory.backlog import Backlog
 from services.directory.journal import Write
+from shared import metrics
 from shared.scim.errors import TooManyRequestsError
 
 logger = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ class Admission(threading.Thread):
         tenant_id = ordinary[0]
         if self._is_too_much(tenant_id):
             self._refused[tenant_id] += len(ordinary)
+            metrics.count(metrics.REFUSED, times=len(ordinary))
             return False
         self._own[tenant_id] += len(ordinary)
         return True

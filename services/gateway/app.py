@@ -1,9 +1,11 @@
 """Put the gateway together: one Flask application with everything it needs, and the order of a request."""
 
 import logging
+import math
 import re
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -25,6 +27,7 @@ from services.directory.presence import Presence
 from services.directory.tokens import Principal
 from services.gateway import (
     async_results,
+    bulk,
     discovery,
     docs,
     errors,
@@ -114,29 +117,29 @@ def create(settings: Settings) -> Flask:
             catalogues=catalogues,
         ),
         turns=Turns(POOL_SIZE // 4),
-        turnstile=Turnstile(),
         admission=admission,
         wake=partial(queue.wake, celery, redis),
         deadline_seconds=settings.deadline_seconds,
     )
+    turnstile = Turnstile()
     uses = TokenUses(engine)
     authenticator = Authenticator(engine, settings.token_cache_seconds, uses)
-    app = _flask(settings, authenticator, partial(catalogues.of_principal, engine))
+    app = _flask(settings, authenticator, partial(catalogues.of_principal, engine), turnstile)
     app.wsgi_app = Delivery(app.wsgi_app, answers)  # type: ignore[method-assign]
     counter = ToleranceCounter(engine)
     repeats = Repeats(engine=engine, answers=answers)
-    writes = Writes(writer=writer, channel=channel, counter=counter, repeats=repeats)
+    writes = Writes(writer=writer, channel=channel, counter=counter, repeats=repeats, turnstile=turnstile)
     resources = Resources(settings=settings, engine=engine, writes=writes)
     searching = Searching(settings, engine, counter)
     follower = BulkFollower(writer=writer, shards=settings.shards)
     results = AsyncResults(settings=settings, engine=engine, writer=writer, follower=follower)
     document = surface.document(PREFIXES)
-    bulk = Bulk(settings=settings, engine=engine, writes=writes, follower=follower)
+    many = Bulk(settings=settings, engine=engine, writes=writes, follower=follower)
     for prefix in PREFIXES:
         endpoints = (
             resources.blueprint(),
             me.blueprint(resources),
-            bulk.blueprint(),
+            many.blueprint(),
             results.blueprint(),
             searching.blueprint(),
             discovery.blueprint(settings),
@@ -159,7 +162,12 @@ def _announce(announcer: Announcer, waiters: Waiters, replies: Sequence[Reply]) 
     announcer.announce([r for r in replies if not waiters.tell(r.outcome.operation_id, r.outcome, Rung.DRAIN)])
 
 
-def _flask(settings: Settings, authenticator: Authenticator, catalogue: Callable[[Principal], Catalogue]) -> Flask:
+def _flask(
+    settings: Settings,
+    authenticator: Authenticator,
+    catalogue: Callable[[Principal], Catalogue],
+    turnstile: Turnstile,
+) -> Flask:
     app = LimitedFlask("muster", settings.deadline_seconds, static_folder=None)
     app.config.update(
         public_url=settings.public_url,
@@ -175,7 +183,9 @@ def _flask(settings: Settings, authenticator: Authenticator, catalogue: Callable
     )
     app.before_request(_begin)
     app.before_request(lambda: _authenticate(authenticator, catalogue))
+    app.before_request(lambda: _take_turn(turnstile))
     app.after_request(_end)
+    app.teardown_request(_end_turn)
     errors.register(app)
     return app
 
@@ -204,11 +214,23 @@ def _below(path: str) -> str:
     return path.removeprefix(next(prefix for prefix in PREFIXES if path.startswith(prefix)))
 
 
+def _take_turn(turnstile: Turnstile) -> None:
+    """Wait until it is the tenant's turn, before the body is read. The writes of a bulk request take theirs."""
+    if "principal" in g and not request.path.endswith(bulk.ENDPOINT):
+        g.turn = ExitStack()
+        g.turn.enter_context(turnstile.passing(g.principal.tenant_id, math.inf))
+
+
+def _end_turn(_: BaseException | None) -> None:
+    if "turn" in g:
+        g.turn.close()
+
+
 def _begin() -> None:
     """Give the request its id: the caller's own, where it is a plain one."""
     given = request.headers.get("X-Request-ID") or request.headers.get("client-request-id") or ""
     g.request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid4())
-    g.began = time.perf_counter()
+    g.arrived = time.monotonic()
 
 
 def _end(response: Response) -> Response:
@@ -224,7 +246,7 @@ def _end(response: Response) -> Response:
             "route": str(request.url_rule or "none"),
             "status": response.status_code,
             "scim_type": g.get("scim_type"),
-            "milliseconds": round((time.perf_counter() - g.began) * 1000, 1),
+            "milliseconds": round((time.monotonic() - g.arrived) * 1000, 1),
             "tenant": principal.tenant if principal else None,
             "token_id": str(principal.token_id) if principal else None,
             "operation_id": str(g.operation_id) if "operation_id" in g else None,

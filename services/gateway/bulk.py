@@ -30,6 +30,8 @@ from shared.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+ENDPOINT = "/Bulk"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Bulk:
@@ -43,7 +45,7 @@ class Bulk:
     def blueprint(self) -> Blueprint:
         """Return the route."""
         routes = Blueprint("bulk", __name__)
-        routes.add_url_rule("/Bulk", view_func=self._perform, endpoint="bulk", methods=["POST"])
+        routes.add_url_rule(ENDPOINT, view_func=self._perform, endpoint="bulk", methods=["POST"])
         return routes
 
     def _perform(self) -> Response:

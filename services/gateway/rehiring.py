@@ -5,7 +5,6 @@ condition that nobody changed the account since (docs/decisions/0014-rehire.md).
 """
 
 import logging
-import time
 from dataclasses import replace
 
 from sqlalchemy import Engine
@@ -23,9 +22,8 @@ from shared.scim.schemas.user import ACTIVE
 logger = logging.getLogger(__name__)
 
 
-def perform(writes: Writes, engine: Engine, write: Write, answer: Answer) -> Outcome:
+def perform(writes: Writes, engine: Engine, write: Write, answer: Answer, deadline: float) -> Outcome:
     """Take a write through, as `Writes.perform_once`; a create that means a leaver replaces the leaver."""
-    deadline = time.monotonic() + writes.writer.deadline_seconds
     try:
         return writes.perform_once(write, answer, deadline)
     except UniquenessError as taken:

@@ -132,7 +132,9 @@ class Resources:
         known: Answer = request.environ[ANSWER]
         sent = repeating.recognisable(write, request.headers.get("Idempotency-Key"), is_async=preferred.respond_async)
         if not preferred.respond_async:
-            outcome = rehiring.perform(self.writes, self.engine, sent, known)
+            outcome = rehiring.perform(
+                self.writes, self.engine, sent, known, g.arrived + self.settings.deadline_seconds
+            )
             g.operation_id = outcome.operation_id
             return answer(outcome)
         taken = self.writes.submit_once(sent, known, preferred.wait)

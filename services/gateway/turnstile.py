@@ -1,6 +1,6 @@
-"""Let writes in a few at a time as long as several tenants have some, so that nobody waits behind sixty of another's.
+"""Let requests in a few at a time as long as several tenants have some, so that nobody waits behind sixty of another's.
 
-A process has one interpreter, and its writes share one database. A tenant alone is never kept waiting.
+A process has one interpreter, and all share one database. A tenant alone is never kept waiting.
 """
 
 import threading
@@ -12,7 +12,7 @@ from uuid import UUID
 
 from services.directory.recent_tenants import RecentTenants
 
-PLACES = 8
+PLACES = 2
 """Writes that are on their way at the same time, while several tenants have some. Each may have its share of them."""
 
 STUCK_SECONDS = 0.3

@@ -13,6 +13,7 @@ from services.directory.tokens import Principal
 from services.gateway.answering import Answer
 from services.gateway.flushing import ToleranceCounter
 from services.gateway.repeating import Repeats, Taken, Way
+from services.gateway.turnstile import Turnstile
 from services.gateway.writing import Writer
 from shared.outcomes import NOBODY, Outcome
 from shared.scim import errors, leaving, patch, validation
@@ -42,6 +43,7 @@ class Writes:
     channel: str
     counter: ToleranceCounter
     repeats: Repeats
+    turnstile: Turnstile
 
     def create(self, sender: Sender, resource_type: ResourceType, document: Any) -> Write:
         """Return the write of a POST. Raises SCIMError for a document that is no such resource."""
@@ -77,9 +79,13 @@ class Writes:
         if not self.writer.admission.admit([write]):
             raise self.writer.admission.refusal(write.tenant_id)
 
-    def perform(self, write: Write, deadline: float | None = None) -> Outcome:
-        """Take a write through the journal, and return its outcome. Raises what it was refused with."""
-        return self.succeeded(write.tenant_id, self.writer.write(write, deadline))
+    def perform(self, write: Write, deadline: float) -> Outcome:
+        """Take one write of many through the journal, in its turn, and return its outcome.
+
+        Raises what it was refused with.
+        """
+        with self.turnstile.passing(write.tenant_id, deadline):
+            return self.succeeded(write.tenant_id, self.writer.write(write, deadline))
 
     def perform_once(self, write: Write, answer: Answer, deadline: float) -> Outcome:
         """Take a write through as `perform`, unless it is an earlier one sent again: return that one's outcome then."""

@@ -24,7 +24,6 @@ from services.directory.drain import Drainer
 from services.directory.journal import Write
 from services.gateway.accepting import Accepter
 from services.gateway.admission import Admission
-from services.gateway.turnstile import Turnstile
 from services.gateway.waiting import Rung, Waiter, Waiters
 from shared import logs, metrics
 from shared.outcomes import Outcome
@@ -72,7 +71,6 @@ class Writer:
     waiters: Waiters
     drainer: Drainer
     turns: Turns
-    turnstile: Turnstile
     admission: Admission
     wake: Callable[[int], bool]
     deadline_seconds: float
@@ -131,7 +129,7 @@ class Writer:
             logger.exception("drain failed")
 
     def _take(self, write: Write, accepted_by: float, answered_by: float) -> Outcome | None:
-        with self.turnstile.passing(write.tenant_id, accepted_by), self.waiters.register(write.id) as waiter:
+        with self.waiters.register(write.id) as waiter:
             shard = self._accept(write, accepted_by)
             if shard is None:
                 return self._last_word(write.id, write.tenant_id, partial(journal.prevent, write=write))

@@ -16,7 +16,6 @@ from services.directory.journal import State, Write
 from services.gateway.accepting import Accepter
 from services.gateway.admission import Admission
 from services.gateway.bulk_async import BulkFollower
-from services.gateway.turnstile import Turnstile
 from services.gateway.waiting import Waiters
 from services.gateway.writing import Turns, Writer
 from shared.outcomes import Reply
@@ -267,7 +266,6 @@ def _follower(engine: Engine, worker: Worker) -> BulkFollower:
         waiters=Waiters(),
         drainer=worker.drainer,
         turns=Turns(1),
-        turnstile=Turnstile(),
         admission=Admission(engine, 60),
         wake=wake,
         deadline_seconds=60,

@@ -1,0 +1,57 @@
+"""The command that shows the backlog: what waits, for how long already, and how long it will."""
+
+import time
+from pathlib import Path
+
+import click
+
+from services.directory import backlog, operation_commands, tenants, terminal
+from services.directory.backlog import Backlog
+
+PAUSE_SECONDS = 2.0
+
+
+@click.command("backlog")
+@operation_commands.json_option
+@terminal.data_option
+def show_backlog(is_json: bool, data: Path | None) -> None:
+    """Show what each tenant has pending, and how fast it is worked off: two looks, two seconds apart.
+
+    \b
+    due     operations that could be applied now
+    held    operations of resources that wait for their next start
+    oldest  seconds since the oldest one was accepted
+    wait    seconds until what is due is expected to be applied, if that goes on
+
+    While little is due, the rate tells what came in, and not what could be done.
+    """
+    before, _ = _look(data)
+    time.sleep(PAUSE_SECONDS)
+    after, names = _look(data)
+    rate = (after.settled - before.settled) / (after.at - before.at).total_seconds()
+    rows = _rows(after, names, rate)
+    if is_json:
+        terminal.document([{"settled_per_second": round(rate, 1), "tenants": rows}])
+        return
+    click.echo(f"{rate:.1f} operations settled a second")
+    shown = [[None if value is None else str(value) for value in row.values()] for row in rows]
+    terminal.table(["tenant", "due", "held", "oldest", "wait"], shown)
+
+
+def _look(data: Path | None) -> tuple[Backlog, dict[object, str]]:
+    with terminal.transaction(data) as connection:
+        return backlog.look(connection), {tenant.id: tenant.slug for tenant in tenants.every(connection)}
+
+
+def _rows(found: Backlog, names: dict[object, str], rate: float) -> list[dict[str, object]]:
+    due = {tenant_id: waiting.due for tenant_id, waiting in found.waiting.items()}
+    return [
+        {
+            "tenant": names[tenant_id],
+            "due": waiting.due,
+            "held": waiting.held,
+            "oldest": round((found.at - waiting.oldest).total_seconds()),
+            "wait": round(backlog.expected_wait(due, tenant_id, rate)) if rate else None,
+        }
+        for tenant_id, waiting in sorted(found.waiting.items(), key=lambda item: -item[1].due)
+    ]
