@@ -12,10 +12,10 @@ from uuid import UUID
 
 from services.directory.recent_tenants import RecentTenants
 
-PLACES = 2
+PLACES = 4
 """Writes that are on their way at the same time, while several tenants have some. Each may have its share of them."""
 
-STUCK_SECONDS = 0.3
+STUCK_SECONDS = 0.2
 """A write that takes longer waits for something else than this process, and takes up no place."""
 
 PATIENCE_SECONDS = 5.0
