@@ -191,7 +191,7 @@ def _at(op: Op, path: Path, raw: Any, used: Used | None) -> Iterator[Operation]:
         return _not_kept(op, path, raw, used)
     if path.attribute.stored is Stored.ROWS:
         return _row_operations(op, path, raw, used)
-    if path.leaf.default is not None and (op is Op.REMOVE or _is_unassigned(raw) or raw == []):
+    if path.leaf.default is not None and op is not Op.REMOVE and (_is_unassigned(raw) or raw == []):
         return iter(())  # It keeps what there is, as in a PUT: nobody is enabled or disabled by a value that is none.
     if op is Op.REMOVE:
         return _removals(path, raw, used)

@@ -74,7 +74,7 @@ def test_a_leaver_is_taken_back_once(client: Client, leaver: dict[str, Any]) -> 
 
 @pytest.mark.parametrize("is_active", [True, False])
 @pytest.mark.parametrize(
-    "operation", [{"op": "remove", "path": "active"}, {"op": "replace", "value": {"active": None}}]
+    "operation", [{"op": "replace", "path": "active", "value": ""}, {"op": "replace", "value": {"active": None}}]
 )
 def test_no_value_neither_enables_nor_disables(client: Client, operation: dict[str, Any], *, is_active: bool) -> None:
     created = client.create_user(active=is_active)
