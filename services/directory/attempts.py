@@ -23,6 +23,8 @@ class Attempt:
         self._begin = time.monotonic()
         self.go_on: Callable[[], None] = lambda: None
         self.at_work: Operation | None = None
+        self.is_begun = False
+        """Whether it got as far as knowing what to apply."""
 
     @property
     def seconds(self) -> float:

@@ -31,7 +31,7 @@ def show_backlog(is_json: bool, data: Path | None) -> None:
     rate = (after.settled - before.settled) / (after.at - before.at).total_seconds()
     rows = _rows(after, names, rate)
     if is_json:
-        terminal.document([{"settled_per_second": round(rate, 1), "tenants": rows}])
+        terminal.document({"settled_per_second": round(rate, 1), "tenants": rows})
         return
     click.echo(f"{rate:.1f} operations settled a second")
     shown = [[None if value is None else str(value) for value in row.values()] for row in rows]

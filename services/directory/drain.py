@@ -116,9 +116,9 @@ class Drainer:
 
         Raises DBAPIError as `drain` does.
         """
-        died = 0
+        died, attempt = 0, Attempt()
         try:
-            batch = self._batch(shard, self._choose, Attempt())
+            batch = self._batch(shard, self._choose, attempt)
             return Progress(settled=len(batch.operations), is_done=batch.is_everything)
         except _UnfinishedRunError:
             died = self._recover(shard)
@@ -127,6 +127,9 @@ class Drainer:
         except _FailedStartError as failed:
             died = failed.dead
         except Exception as error:
+            if not attempt.is_begun:
+                # Nobody got in, or nothing could be read: that would be so for a single operation, too.
+                raise
             logger.warning("batch failed", extra={"shard": shard, "fault": backoff.classify(error).name})
         alone = self._one_by_one(shard)
         return replace(alone, settled=died + alone.settled)
@@ -173,7 +176,7 @@ class Drainer:
         """Apply what is chosen in one transaction."""
         with self.watch() as attempt.go_on, database.transaction(self.engine) as connection:
             batch = self._enter(connection, shard, choose)
-            operations = batch.operations
+            operations, attempt.is_begun = batch.operations, True
             if not operations:
                 return batch
             if len(operations) > 1 and any(operation.starts for operation in operations):

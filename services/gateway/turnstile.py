@@ -12,18 +12,24 @@ from uuid import UUID
 
 from services.directory.recent_tenants import RecentTenants
 
-PLACES = 4
-"""Writes that are on their way at the same time, while several tenants have some. Each may have its share of them."""
+PLACES = 2
+"""Requests that are on their way at the same time while several tenants have some; each tenant may have one at least.
 
-STUCK_SECONDS = 0.2
-"""A write that takes longer waits for something else than this process, and takes up no place."""
+Two keep two cores busy, and let another tenant's single one wait for little (docs/decisions/0026-turns.md).
+"""
 
-PATIENCE_SECONDS = 5.0
+STUCK_SECONDS = 0.5
+"""A request that takes longer waits for something else than this process, and takes up no place.
+
+When that holds of all, because a server is away, there is nothing to share: everybody goes in.
+"""
+
+PATIENCE_SECONDS = 3.0
 """Nobody is kept out for longer, whatever the others do."""
 
 
 class Turnstile:
-    """Counts the writes of each tenant that are on their way; the others of a tenant go in in their order."""
+    """Counts the requests of each tenant that are on their way; the others of a tenant go in in their order."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._lock = clock, threading.Lock()
@@ -35,9 +41,8 @@ class Turnstile:
     def passing(self, tenant_id: UUID, until: float) -> Iterator[None]:
         """Wait for a place, though not beyond a moment of the clock, and keep it for the duration of the block."""
         turn = self._enter(tenant_id)
-        if not turn.wait(max(0.0, min(until - self._clock(), PATIENCE_SECONDS))):
-            self._push_in(tenant_id, turn)
         try:
+            self._wait(tenant_id, turn, min(until, self._clock() + PATIENCE_SECONDS))
             yield
         finally:
             self._leave(tenant_id, turn)
@@ -50,15 +55,20 @@ class Turnstile:
             self._call()
         return turn
 
-    def _push_in(self, tenant_id: UUID, turn: threading.Event) -> None:
-        """Go in without having been called: this one was kept out for long enough."""
-        with self._lock:
-            if not turn.is_set():
-                self._let_in(tenant_id, turn)
+    def _wait(self, tenant_id: UUID, turn: threading.Event, until: float) -> None:
+        """Wait to be called, and go in all the same at the end; others may have become stuck meanwhile."""
+        while not turn.wait(max(0.0, min(STUCK_SECONDS, until - self._clock()))):
+            with self._lock:
+                self._call()
+                if self._clock() >= until and not turn.is_set():
+                    self._let_in(tenant_id, turn)
 
     def _leave(self, tenant_id: UUID, turn: threading.Event) -> None:
         with self._lock:
             self._tenants.note([tenant_id])
+            if not turn.is_set():
+                # It was interrupted while it waited.
+                self._let_in(tenant_id, turn)
             del self._inside[tenant_id][turn]
             if not self._inside[tenant_id]:
                 del self._inside[tenant_id]
@@ -66,10 +76,10 @@ class Turnstile:
 
     def _call(self) -> None:
         """Let in all for whom there is a place, one of each tenant in turn."""
-        waiting = deque(self._outside)
+        waiting, is_open = deque(self._outside), self._is_at_a_stand()
         while waiting:
             tenant_id = waiting.popleft()
-            if self._has_place(tenant_id):
+            if is_open or self._has_place(tenant_id):
                 self._let_in(tenant_id, self._outside[tenant_id][0])
                 if tenant_id in self._outside:
                     waiting.append(tenant_id)
@@ -88,7 +98,10 @@ class Turnstile:
             return True
         return self._moving(tenant_id) < max(1, PLACES // tenants) or sum(map(self._moving, self._inside)) < PLACES
 
+    def _is_at_a_stand(self) -> bool:
+        return bool(self._inside) and not any(map(self._moving, self._inside))
+
     def _moving(self, tenant_id: UUID) -> int:
-        """Return how many writes of a tenant are on their way and not stuck."""
+        """Return how many requests of a tenant are on their way and not stuck."""
         horizon = self._clock() - STUCK_SECONDS
         return sum(begun > horizon for begun in self._inside.get(tenant_id, {}).values())
