@@ -59,9 +59,9 @@ def _after(operation: Operation, before: Any, used: Used | None) -> Any:
         return _selected(operation, before or [], used)
     match operation.op:
         case Op.ADD:
-            return elements.added(path.attribute, before or [], operation.value)
+            return elements.added(path.attribute, before or [], operation.value, path.whole)
         case Op.REPLACE:
-            return list(operation.value)
+            return elements.replaced(path.attribute, before or [], operation.value, path.whole)
         case Op.REMOVE:
             return elements.removed(path.attribute, before or [], range(len(before or [])), operation.value)
         case _:
@@ -124,10 +124,10 @@ def _created(operation: Operation, before: list[Any], used: Used | None) -> list
 def _changed(operation: Operation, element: dict[str, Any]) -> dict[str, Any]:
     path = operation.path
     if operation.op is Op.REPLACE and path.filter and not path.sub:
-        kept = elements.equalities(path.filter) or {}
+        kept = elements.lasting(path.attribute, element) | (elements.equalities(path.filter) or {})
     else:
         kept = element
-    return elements.changed(path.attribute, element, {**kept, **_changes(operation)})
+    return elements.changed(path.attribute, element, {**kept, **_changes(operation)}, path.whole)
 
 
 def _changes(operation: Operation) -> dict[str, Any]:
