@@ -12,7 +12,7 @@ from typing import Any, assert_never
 
 from shared.scim import documents, elements, filters, messages, value_paths, values
 from shared.scim.attributes import VALUE, ResourceType, Schema, Stored
-from shared.scim.dialects import patches, tolerances, wrappings
+from shared.scim.dialects import patches, references, tolerances, wrappings
 from shared.scim.dialects.tolerances import Used
 from shared.scim.errors import (
     InvalidPathError,
@@ -130,7 +130,7 @@ def _parse(raw: Any, resource_type: ResourceType, used: Used | None) -> Iterable
     if not _is_writable(path):
         raise MutabilityError(f"{path.text} is readOnly")
     documents.note_unqualified(text, path, used)
-    return _at(op, path, _given(op, raw), used)
+    return _at(op, *_by_value(op, path, _given(op, raw), used), used)
 
 
 def _without_op(raw: dict[str, Any], resource_type: ResourceType, used: Used | None) -> Iterator[Operation]:
@@ -158,6 +158,14 @@ def _given(op: Op, raw: dict[str, Any]) -> Any:
     if "value" not in raw and op is not Op.REMOVE:
         raise InvalidValueError(f"'{op}' needs a value")
     return raw.get("value")
+
+
+def _by_value(op: Op, path: Path, raw: Any, used: Used | None) -> tuple[Path, Any]:
+    """Take the path of a `$ref` that is given a URI for the path of the `value` beside it."""
+    if path.sub is None or path.sub is not path.attribute.reference or op is Op.REMOVE or _is_unassigned(raw):
+        return path, raw
+    value = references.identified(path.attribute, wrappings.unwrap(path.sub, raw, used), path.text, used)
+    return replace(path, sub=path.attribute.sub(VALUE)), value
 
 
 def _is_writable(path: Path) -> bool:

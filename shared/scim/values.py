@@ -13,7 +13,7 @@ from typing import Any
 
 from shared.scim import keys
 from shared.scim.attributes import Attribute, Stored, Type
-from shared.scim.dialects import tolerances, wrappings
+from shared.scim.dialects import references, tolerances, wrappings
 from shared.scim.dialects.tolerances import Used
 from shared.scim.errors import InvalidValueError
 
@@ -119,7 +119,7 @@ def _object(attribute: Attribute, value: Any, where: str, used: Used | None) -> 
     if not isinstance(value, dict):
         raise InvalidValueError(f"{where} must be an object")
     keys.refuse_twice(value, where)
-    return value
+    return references.with_value(attribute, value, where, used)
 
 
 def _string(value: Any, where: str, _used: Used | None, limit: int = MAX_STRING) -> str:

@@ -61,7 +61,7 @@ def parsed(*operations: dict[str, Any], resource_type: ResourceType = USERS) -> 
         (operation("replace", "password", value="x"), []),
         (operation("remove", "password"), []),
         (operation("add", "schemas", value=[ENTERPRISE]), []),
-        (operation("replace", "manager.$ref", value="https://example.com"), []),
+        (operation("replace", "manager.$ref", value=None), []),
         (operation("replace", 'emails[type eq "work"]', value={}), [(Op.REMOVE, "emails[...]", None)]),
         (operation("add", 'emails[type eq "work"]', value=""), []),
         (operation("add", 'emails[type eq "work"]', value="a"), [(Op.ADD, "emails[...]", {"value": "a"})]),
