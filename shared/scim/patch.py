@@ -6,7 +6,8 @@ and a null has become a removal. `shared.scim.patching` applies them.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, assert_never
 
@@ -48,6 +49,8 @@ class Operation:
     op: Op
     path: Path
     value: Any = None
+    number: int | None = field(default=None, compare=False)
+    """The place, from one, of what the client sent; one thing sent may become several of these."""
 
 
 def parse(document: Any, resource_type: ResourceType, used: Used | None = None) -> tuple[Operation, ...]:
@@ -57,14 +60,28 @@ def parse(document: Any, resource_type: ResourceType, used: Used | None = None) 
 
 def document(operations: Iterable[Operation]) -> list[dict[str, Any]]:
     """Return operations as JSON, for the journal: what is not kept (a password) is not among them."""
-    return [{"op": one.op.value, "path": one.path.source, "value": one.value} for one in operations]
+    return [
+        {"op": one.op.value, "path": one.path.source, "value": one.value, "number": one.number} for one in operations
+    ]
 
 
 def restore(journaled: Iterable[dict[str, Any]], resource_type: ResourceType) -> tuple[Operation, ...]:
     """Return the operations of a `document`, which were checked when they were parsed."""
     return tuple(
-        Operation(Op(one["op"]), value_paths.parse(one["path"], resource_type), one["value"]) for one in journaled
+        Operation(Op(one["op"]), value_paths.parse(one["path"], resource_type), one["value"], one.get("number"))
+        for one in journaled
     )
+
+
+@contextmanager
+def blame(number: int | None) -> Iterator[None]:
+    """Name the operation by its number in an error that is raised meanwhile."""
+    try:
+        yield
+    except SCIMError as error:
+        if number is None:
+            raise
+        raise type(error)(f"Operation {number}: {error.detail}") from error
 
 
 def is_row_operation(operation: Operation) -> bool:
@@ -95,10 +112,9 @@ def _raw_operations(message: Any) -> list[Any]:
 
 def _parsed(document: Any, resource_type: ResourceType, used: Used | None) -> Iterator[Operation]:
     for number, raw in enumerate(_raw_operations(patches.normalise(document, used)), start=1):
-        try:
-            yield from _parse(raw, resource_type, used)
-        except SCIMError as error:
-            raise type(error)(f"Operation {number}: {error.detail}") from error
+        with blame(number):
+            for operation in _parse(raw, resource_type, used):
+                yield replace(operation, number=number)
 
 
 def _bounded(operations: Iterable[Operation]) -> Iterator[Operation]:

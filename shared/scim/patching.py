@@ -21,10 +21,15 @@ def apply(operations: Iterable[Operation], resource: Mapping[str, Any], used: Us
     result = dict(resource)
     for operation in operations:
         if not patch.is_row_operation(operation):
-            after = _after(operation, _get(result, operation.path), used)
-            _refuse_too_many(operation.path, after)
-            result = _put(result, operation.path, after)
+            with patch.blame(operation.number):
+                result = _applied(operation, result, used)
     return result
+
+
+def _applied(operation: Operation, resource: dict[str, Any], used: Used | None) -> dict[str, Any]:
+    after = _after(operation, _get(resource, operation.path), used)
+    _refuse_too_many(operation.path, after)
+    return _put(resource, operation.path, after)
 
 
 def _get(resource: Mapping[str, Any], path: Path) -> Any:

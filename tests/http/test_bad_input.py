@@ -190,6 +190,29 @@ def test_members_that_cannot_be_are_named_by_their_places(client: Client) -> Non
     assert "1, 2, 3, 4, 5 and 2 more" in check_error(refused, 400, "invalidValue")["detail"]
 
 
+@pytest.mark.parametrize(
+    ("operation", "scim_type"),
+    [
+        (
+            {"op": "add", "path": "members", "value": [{"value": "01900000-0000-7000-8000-000000000000"}]},
+            "invalidValue",
+        ),
+        ({"op": "add", "path": "members", "value": [{"value": "wrong"}]}, "invalidValue"),
+        ({"op": "replace", "path": "displayName", "value": ""}, "invalidValue"),
+        ({"op": "remove", "path": 'members[$ref eq "x"]'}, "invalidFilter"),
+    ],
+)
+def test_what_is_wrong_with_one_operation_is_told_with_its_place(
+    client: Client, operation: dict[str, Any], scim_type: str
+) -> None:
+    group = client.create_group()
+
+    refused = client.patch(f"/Groups/{group['id']}", json=patch(replace("externalId", "x"), operation))
+
+    assert check_error(refused, 400, scim_type)["detail"].startswith("Operation 2: ")
+    assert client.get(f"/Groups/{group['id']}").json() == group
+
+
 def test_a_start_far_behind_the_end_is_an_empty_page(client: Client) -> None:
     client.create_user()
 
