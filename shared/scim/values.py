@@ -111,6 +111,8 @@ def _element(attribute: Attribute, value: Any, where: str, used: Used | None) ->
 def _within(attribute: Attribute, value: Any, where: str) -> Any:
     if attribute.type is Type.STRING and len(value) > attribute.max_length:
         raise InvalidValueError(f"{where} must not be longer than {attribute.max_length} characters")
+    if attribute.required and attribute.type is Type.STRING and not value.strip():
+        raise InvalidValueError(f"{where} must not be blank")
     return value
 
 
