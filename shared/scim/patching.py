@@ -7,29 +7,54 @@ required; `shared.scim.validation.check` tells.
 from collections.abc import Iterable, Mapping
 from typing import Any, assert_never
 
-from shared.scim import elements, patch
+from shared.scim import elements, filters, patch
 from shared.scim.dialects import tolerances
 from shared.scim.dialects.tolerances import Used
-from shared.scim.errors import InvalidValueError
+from shared.scim.errors import InvalidValueError, PayloadTooLargeError
 from shared.scim.patch import Op, Operation
 from shared.scim.paths import Path
 from shared.scim.values import MAX_ELEMENTS
 
+MAX_WORK = 1_000_000
+LETTERS = 100
+
 
 def apply(operations: Iterable[Operation], resource: Mapping[str, Any], used: Used | None = None) -> dict[str, Any]:
     """Return the resource after all operations but those on rows; raises NoTargetError and MutabilityError."""
-    result = dict(resource)
+    result, work = dict(resource), 0
     for operation in operations:
         if not patch.is_row_operation(operation):
             with patch.blame(operation.number):
-                result = _applied(operation, result, used)
+                before = _get(result, operation.path)
+                work += _work(operation, before)
+                _refuse_costly(work)
+                result = _put(result, operation.path, _checked(operation, before, used))
     return result
 
 
-def _applied(operation: Operation, resource: dict[str, Any], used: Used | None) -> dict[str, Any]:
-    after = _after(operation, _get(resource, operation.path), used)
+def _work(operation: Operation, before: Any) -> int:
+    """Return how many comparisons an operation makes, at most; so many letters of what is compared are one more."""
+    if not isinstance(before, list):
+        return 0
+    selection = operation.path.filter
+    letters = sum(len(value) for element in before for value in _parts(element) if isinstance(value, str))
+    return (filters.size(selection) if selection else 1) * (len(before) + letters // LETTERS)
+
+
+def _parts(element: Any) -> Iterable[Any]:
+    return element.values() if isinstance(element, dict) else (element,)
+
+
+def _refuse_costly(work: int) -> None:
+    """A transaction is open meanwhile, and whoever waits for the same shard waits for it."""
+    if work > MAX_WORK:
+        raise PayloadTooLargeError(f"The filters make more than {MAX_WORK} comparisons with all these elements")
+
+
+def _checked(operation: Operation, before: Any, used: Used | None) -> Any:
+    after = _after(operation, before, used)
     _refuse_too_many(operation.path, after)
-    return _put(resource, operation.path, after)
+    return after
 
 
 def _get(resource: Mapping[str, Any], path: Path) -> Any:
