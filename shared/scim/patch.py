@@ -258,10 +258,13 @@ def _assignments(op: Op, path: Path, raw: Any, used: Used | None) -> Iterator[Op
 
 
 def _removals(path: Path, raw: Any, used: Used | None) -> Iterator[Operation]:
-    """To remove nothing that is listed is not to remove everything: an empty text or array empties no attribute."""
+    """To remove nothing that is listed is not to remove everything: an empty text or array empties no attribute.
+
+    Behind a filter it says nothing: the filter does.
+    """
     _refuse_required(path)
     is_list = path.attribute.multi_valued and not path.sub and not path.filter
-    if raw is None or (raw == "" and not is_list):
+    if raw is None or (raw == "" and not is_list) or (raw == [] and path.filter):
         yield Operation(Op.REMOVE, path)
         return
     tolerances.note(used, tolerances.REMOVE_BY_VALUE)
