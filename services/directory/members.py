@@ -31,7 +31,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from services.directory import filtering, tables
 from services.directory import ids as identifiers
-from shared.scim import resource_types
+from shared.scim import patch, resource_types
 from shared.scim.errors import InvalidValueError, NoTargetError
 from shared.scim.patch import Op, Operation
 
@@ -101,7 +101,8 @@ def change(connection: Connection, role: Role, operations: Iterable[Operation]) 
     """
     total = Change()
     for operation in operations:
-        total = total.then(_apply(connection, role, operation))
+        with patch.blame(operation.number):
+            total = total.then(_apply(connection, role, operation))
     return total
 
 

@@ -3,6 +3,7 @@
 Resource ids are made here, so every bulkId has its id before anything is begun.
 """
 
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -15,7 +16,7 @@ from services.directory.tokens import Principal
 from services.gateway import permissions
 from services.gateway.admission import Admission
 from services.gateway.writes import Sender, Writes
-from shared.scim import bulk, bulk_order, bulk_references, messages
+from shared.scim import bulk, bulk_order, bulk_references, messages, patch
 from shared.scim.attributes import ResourceType
 from shared.scim.bulk import Method, Operation, Target
 from shared.scim.bulk_order import Claim, Intent, Step
@@ -93,8 +94,12 @@ class _Planning:
         needs = {operation.number: self._needs(operation) for operation in self._operations}
         circles = bulk_order.circles(needs)
         mates = self._mates(circles)
-        prepared = {o.number: self._prepare(o, mates.get(o.number, frozenset())) for o in self._operations}
-        intents = [_intent(o, prepared[o.number], needs[o.number], catalogue=self._catalogue) for o in self._operations]
+        prepared: dict[int, Prepared] = {}
+        intents: list[Intent] = []
+        for each in self._operations:
+            prepared[each.number] = self._prepare(each, mates.get(each.number, frozenset()))
+            intents.append(_intent(each, prepared[each.number], needs[each.number], catalogue=self._catalogue))
+            time.sleep(0)  # Lets other requests in: a thousand operations with long filters take seconds to read.
         intents = bulk_order.without_kept(intents, _present(intents, self._catalogue, present))
         return Plan(steps=bulk_order.plan(intents, circles), prepared=prepared, locations=self._locations())
 
@@ -201,18 +206,19 @@ def _intent(operation: Operation, prepared: Prepared, needs: frozenset[int], cat
         case SCIMError():
             return Intent(number=operation.number, method=operation.method)
         case Single(write=write) | Member(create=write):
-            resource_type = catalogue.by_name[write.resource_type]
+            resource_type, method = catalogue.by_name[write.resource_type], operation.method
+            checked = patch.restore(write.request, resource_type) if method is Method.PATCH else write.request
             return Intent(
                 number=operation.number,
-                method=operation.method,
+                method=method,
                 resource_type=write.resource_type,
                 lane=write.lane,
                 needs=needs,
                 mentions=bulk_order.mentioned(write.request),
-                claims=bulk_order.claims(resource_type, operation.method, write.request),
-                frees=bulk_order.frees(resource_type, operation.method, write.request),
+                claims=bulk_order.claims(resource_type, method, checked),
+                frees=bulk_order.frees(resource_type, method, checked),
                 is_conditional=write.if_match is not None,
-                looks_around=bulk_order.looks_around(resource_type, operation.method, write.request),
+                looks_around=bulk_order.looks_around(method, checked),
             )
 
 

@@ -1,6 +1,6 @@
 """The parameters that requests may have, as the OpenAPI document describes them."""
 
-from shared.scim import idempotency_keys, jsonschema, resource_types, searches
+from shared.scim import filters, idempotency_keys, jsonschema, projection, resource_types, searches
 from shared.scim.openapi import Parameter
 
 TEXT = {"type": "string"}
@@ -54,7 +54,10 @@ IDEMPOTENCY_KEY = Parameter(
 )
 PROJECTION = (
     Parameter(
-        name="attributes", place="query", description="What to show, with commas between the names.", schema=TEXT
+        name="attributes",
+        place="query",
+        description=f"What to show, with commas between the names, of which there are at most {projection.MAX_NAMES}.",
+        schema=TEXT,
     ),
     Parameter(
         name="excludedAttributes",
@@ -64,7 +67,13 @@ PROJECTION = (
     ),
 )
 QUERY = (
-    Parameter(name="filter", place="query", description="Which resources (RFC 7644 section 3.4.2.2).", schema=TEXT),
+    Parameter(
+        name="filter",
+        place="query",
+        description=f"Which resources (RFC 7644 section 3.4.2.2): at most {filters.MAX_LENGTH} characters, "
+        f"{filters.MAX_TERMS} comparisons and {filters.MAX_DEPTH} levels.",
+        schema=TEXT,
+    ),
     Parameter(
         name="sortBy",
         place="query",

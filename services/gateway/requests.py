@@ -3,13 +3,14 @@
 import codecs
 import re
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import orjson
 from flask import Request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
-from shared.scim import messages
+from shared.scim import messages, searches
 from shared.scim.errors import (
     InvalidSyntaxError,
     InvalidValueError,
@@ -21,7 +22,23 @@ DEEPEST = 32
 """Arrays and objects inside each other, at most."""
 
 IDENTITY, UTF_8 = "identity", "utf-8"
+# What the parser says of a body that cannot be read, the first that fits, and what is said to the client.
+_REASONS = (
+    ("utf-8", "is not UTF-8"),
+    ("infinity", "has a number that is too large"),
+    ("surrogate", "has half of a surrogate pair"),
+    ("depth", f"is nested deeper than {DEEPEST} levels"),
+)
 _NUL = re.compile(rb"\\u0000|\x00")
+
+
+def parameters(request: Request) -> dict[str, str]:
+    """Return what a query says. Raises InvalidValueError for one that says something twice, or is not UTF-8."""
+    try:
+        unquote_to_bytes(request.query_string).decode()
+    except UnicodeDecodeError as error:
+        raise InvalidValueError("The query is not UTF-8, percent-encoded") from error
+    return searches.parameters(request.args.items(multi=True))
 
 
 def document(request: Request, max_bytes: int) -> dict[str, Any]:
@@ -68,12 +85,9 @@ def _parse(body: bytes) -> Any:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        reason = (
-            "is not UTF-8"
-            if "utf-8" in error.msg.lower()
-            else f"is not JSON (line {error.lineno}, column {error.colno})"
-        )
-        raise InvalidSyntaxError(f"The body {reason}") from error
+        reason = next((said for sign, said in _REASONS if sign in error.msg.lower()), "is not JSON")
+        where = f" (line {error.lineno}, column {error.colno})" if error.pos else ""
+        raise InvalidSyntaxError(f"The body {reason}{where}") from error
     if _NUL.search(body):
         _refuse_nul(value)
     return value

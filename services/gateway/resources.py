@@ -21,6 +21,7 @@ from shared.scim.attributes import ResourceType
 from shared.scim.dialects.tolerances import Used
 from shared.scim.errors import OutcomeUnknownError, PreconditionFailedError
 from shared.scim.projection import Projection
+from shared.scim.schemas.common import META
 from shared.settings import Settings
 
 
@@ -79,32 +80,40 @@ class Resources:
     def replace(self, resource_type: ResourceType, resource_id: str) -> Response:
         """Answer a PUT (RFC 7644 section 3.5.1)."""
         wanted = self._projection(resource_type)
-        self._refuse_existing(resource_type, resource_id, wanted)
+        self._refuse_named(resource_type, resource_id)
         write = self.writes.replace(_sender(), resource_type, resource_id, self._document())
         return self._perform(write, partial(self._answer_outcome, resource_type, wanted))
 
     def patch(self, resource_type: ResourceType, resource_id: str) -> Response:
         """Answer a PATCH (RFC 7644 section 3.5.2)."""
         wanted = self._projection(resource_type)
-        self._refuse_existing(resource_type, resource_id, wanted)
+        self._refuse_named(resource_type, resource_id)
         write = self.writes.patch(_sender(), resource_type, resource_id, self._document())
         return self._perform(write, partial(self._answer_patch, resource_type, resource_id, wanted))
 
     def delete(self, resource_type: ResourceType, resource_id: str) -> Response:
         """Answer a DELETE (RFC 7644 section 3.6)."""
+        self._refuse_named(resource_type, resource_id)
         write = self.writes.delete(_sender(), resource_type, resource_id)
         return self._perform(write, lambda _: Response(status=204))
 
-    def _refuse_existing(self, resource_type: ResourceType, resource_id: str, wanted: Projection) -> None:
-        """Hold a write to `If-None-Match: *`, which asks that there is no such resource (RFC 9110 section 13.1.2)."""
-        if versions.is_any(request.headers.get("If-None-Match", "")):
-            self._read(resource_type, resource_id, wanted)
-            raise PreconditionFailedError(f"There is such a {resource_type.name}, and If-None-Match asks for none")
+    def _refuse_named(self, resource_type: ResourceType, resource_id: str) -> None:
+        """Hold a write to If-None-Match: not if there is such a resource, or not at this version.
+
+        RFC 9110 section 13.1.2. Versions rise, so one that the resource has left behind it does not get again.
+        """
+        unless = request.headers.get("If-None-Match")
+        if unless is None:
+            return
+        tag = self._read(resource_type, resource_id, projection.parse("meta", None, resource_type))[META.name][
+            "version"
+        ]
+        if versions.matches(unless, versions.number(tag)):
+            raise PreconditionFailedError(f"There is such a {resource_type.name} at version {tag}: see If-None-Match")
 
     def _projection(self, resource_type: ResourceType) -> Projection:
         used: Used = set()
-        named, excluded = request.args.get("attributes"), request.args.get("excludedAttributes")
-        wanted = projection.parse(named, excluded, resource_type, used)
+        wanted = projection.parse(*_named(), resource_type, used)
         self.writes.counter.note(g.principal.tenant_id, used)
         return wanted
 
@@ -151,7 +160,7 @@ class Resources:
     ) -> Response:
         if outcome.is_complete:
             return self._answer_outcome(resource_type, wanted, outcome)
-        if _asks_for_attributes():
+        if any(_named()):
             return self._answer(self._reread(resource_type, resource_id, wanted), resource_type, wanted, 200)
         return responses.without_body(self._answer(_resource(outcome), resource_type, wanted, 204))
 
@@ -167,8 +176,10 @@ def _with_type(view: Callable[..., Response], name: str, **arguments: str) -> Re
     return view(g.catalogue.by_name[name], **arguments)
 
 
-def _asks_for_attributes() -> bool:
-    return bool(request.args.get("attributes") or request.args.get("excludedAttributes"))
+def _named() -> tuple[str | None, str | None]:
+    """Return what a request asks to be shown, and what not."""
+    given = requests.parameters(request)
+    return given.get("attributes"), given.get("excludedAttributes")
 
 
 def _sender() -> Sender:

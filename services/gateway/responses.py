@@ -1,6 +1,7 @@
 """Make answers of resources: projection, references with this tenant's base URL, ETag and Location."""
 
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 from flask import Response
@@ -8,7 +9,7 @@ from flask import Response
 from services.directory.tokens import Principal
 from shared.scim import messages, resource_types
 from shared.scim import projection as projections
-from shared.scim.attributes import Attribute, ResourceType, Stored, Type
+from shared.scim.attributes import Attribute, ResourceType
 from shared.scim.projection import Projection
 from shared.scim.schemas.common import META
 
@@ -52,7 +53,7 @@ def locate(found: Resource, resource_type: ResourceType, base: str) -> Resource:
         referring = {
             attribute.name: _refer(attribute, container[attribute.name], base)
             for attribute in schema.attributes
-            if _reference(attribute) is not None and attribute.name in container
+            if attribute.reference is not None and attribute.name in container
         }
         if referring and container is located:
             located |= referring
@@ -64,23 +65,9 @@ def locate(found: Resource, resource_type: ResourceType, base: str) -> Resource:
 def _refer(attribute: Attribute, value: Any, base: str) -> Any:
     if isinstance(value, list):
         return [_refer(attribute, element, base) for element in value]
-    reference = _reference(attribute)
+    reference = attribute.reference
     assert reference is not None
     named = value.get("type", "")
     target = named if named in reference.reference_types else reference.reference_types[0]
     endpoint = resource_types.BY_NAME[target].endpoint
-    return value | {reference.name: f"{base}{endpoint}/{value['value']}"} if "value" in value else value
-
-
-def _reference(attribute: Attribute) -> Attribute | None:
-    """Return the sub-attribute that holds the URI of another resource, where the server derives it."""
-    return next(
-        (
-            sub
-            for sub in attribute.sub_attributes
-            if sub.type is Type.REFERENCE
-            and sub.stored is Stored.COMPUTED
-            and set(sub.reference_types) & set(resource_types.BY_NAME)
-        ),
-        None,
-    )
+    return value | {reference.name: f"{base}{endpoint}/{quote(value['value'], safe='')}"} if "value" in value else value

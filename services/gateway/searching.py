@@ -54,7 +54,7 @@ class Searching:
         return [*single, ("all", "", resource_types.ALL)]
 
     def _list(self, answer: Any) -> Response:
-        response: Response = answer(searches.of_parameters(request.args))
+        response: Response = answer(searches.of_parameters(requests.parameters(request)))
         return response
 
     def _search(self, answer: Any) -> Response:

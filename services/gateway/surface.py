@@ -110,7 +110,7 @@ def _of(kind: ResourceType) -> tuple[Route, ...]:
         Route(
             method="POST", path=kind.endpoint, name=f"create{name}", tag=name, summary=f"Create a {name}",
             body=openapi.accepted(kind), parameters=(*PROJECTION, PREFER, IDEMPOTENCY_KEY),
-            answers=(created, *LATER), refusals=(*SINGLE, *BODY, UniquenessError),
+            answers=(created, *LATER), refusals=(*SINGLE, *BODY, InvalidPathError, UniquenessError),
         ),
         *_one(kind, f"{kind.endpoint}/{{resource_id}}", name, f"a {name}", ID),
     )  # fmt: skip
@@ -125,12 +125,12 @@ def _one(kind: ResourceType, path: str, name: str, what: str, *path_parameters: 
         Route(
             method="GET", path=path, name=f"get{name}", tag=tag, summary=f"Read {what}", parameters=reading,
             answers=(found, _empty(304, "The client has this version, and asked for nothing of others.")),
-            refusals=(*ALL, NotFoundError, InvalidValueError),
+            refusals=(*ALL, NotFoundError, InvalidPathError, InvalidValueError),
         ),
         Route(
             method="PUT", path=path, name=f"replace{name}", tag=tag, summary=f"Replace {what}", parameters=writing,
             body=openapi.accepted(kind), answers=(found, *LATER),
-            refusals=(*ONE, *BODY, MutabilityError, UniquenessError),
+            refusals=(*ONE, *BODY, InvalidPathError, MutabilityError, UniquenessError),
         ),
         Route(
             method="PATCH", path=path, name=f"patch{name}", tag=tag, summary=f"Change parts of {what}",

@@ -107,6 +107,17 @@ class Attribute:
         """Find a sub-attribute; names are case-insensitive (RFC 7643 section 2.1)."""
         return self._by_name.get(name.lower())
 
+    @cached_property
+    def reference(self) -> "Attribute | None":
+        """The sub-attribute that holds the URI of another resource, where the server derives it."""
+        return next((sub for sub in self.sub_attributes if sub.is_derived_reference), None)
+
+    @property
+    def is_derived_reference(self) -> bool:
+        """Whether it is the URI of a resource, whose type has a capital letter, that the server derives."""
+        names_resources = any(not name.islower() for name in self.reference_types)
+        return self.type is Type.REFERENCE and self.stored is Stored.COMPUTED and names_resources
+
     @property
     def is_complex(self) -> bool:
         return self.type is Type.COMPLEX

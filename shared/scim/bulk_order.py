@@ -15,7 +15,7 @@ from graphlib import TopologicalSorter
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from shared.scim import filters, patch
+from shared.scim import filters
 from shared.scim.attributes import Attribute, ResourceType, Schema, Uniqueness
 from shared.scim.bulk import Method
 from shared.scim.matching import folded
@@ -123,7 +123,7 @@ def mentioned(value: Any) -> frozenset[UUID]:
 
 
 def claims(resource_type: ResourceType, method: Method, request: Any) -> frozenset[Claim]:
-    """Return the unique values that a checked request wants."""
+    """Return the unique values that a checked request wants; of a PATCH that is its operations."""
     return frozenset(
         (schema.id, attribute.name, folded(attribute, value))
         for schema, attribute, value in _unique(resource_type, method, request)
@@ -138,11 +138,11 @@ def frees(resource_type: ResourceType, method: Method, request: Any) -> bool:
     return method is Method.DELETE or any(True for _ in _unique(resource_type, method, request))
 
 
-def looks_around(resource_type: ResourceType, method: Method, request: Any) -> bool:
+def looks_around(method: Method, request: Any) -> bool:
     """Whether a checked request selects elements by what other resources are like: a member by its name."""
     if method is not Method.PATCH:
         return False
-    selections = (operation.path.filter for operation in patch.restore(request, resource_type))
+    selections = (operation.path.filter for operation in request)
     return any(path.leaf.of_others for selection in selections if selection for path in filters.paths_of(selection))
 
 
@@ -158,7 +158,7 @@ def _unique(resource_type: ResourceType, method: Method, request: Any) -> Iterat
                     container = request.get(schema.id, {}) if schema.is_extension else request
                     yield schema, attribute, container.get(attribute.name)
         case Method.PATCH:
-            for operation in patch.restore(request, resource_type):
+            for operation in request:
                 if operation.path.attribute.uniqueness is Uniqueness.SERVER:
                     value = None if operation.op is Op.REMOVE else operation.value
                     yield operation.path.schema, operation.path.attribute, value

@@ -48,7 +48,7 @@ def equalities(filter_: Filter) -> Element | None:
     return description
 
 
-def added(attribute: Attribute, elements: Sequence[Any], new: Sequence[Any]) -> list[Any]:
+def added(attribute: Attribute, elements: Sequence[Any], new: Sequence[Any], where: str) -> list[Any]:
     """Append what is not there; an element of the same value and type as a present one is merged into it."""
     result = list(elements)
     places = {_identity(attribute, element): place for place, element in enumerate(elements)}
@@ -58,9 +58,33 @@ def added(attribute: Attribute, elements: Sequence[Any], new: Sequence[Any]) -> 
         if place == len(result):
             result.append(element)
         elif isinstance(element, dict):
-            result[place] = changed(attribute, result[place], {**result[place], **element})
+            result[place] = changed(attribute, result[place], {**result[place], **element}, where)
         touched.add(place)
     return with_one_primary(result, touched)
+
+
+def replaced(attribute: Attribute, elements: Sequence[Any], new: Sequence[Any], where: str) -> list[Any]:
+    """Return what takes the place of all elements; one of the same value and type as a present one is that one.
+
+    So it keeps what it cannot lose. Raises MutabilityError if an immutable sub-attribute of it would differ.
+    """
+    if not any(map(_is_lasting, attribute.sub_attributes)):
+        return list(new)
+    present = {_identity(attribute, element): element for element in elements}
+    return [
+        element if before is None else changed(attribute, before, lasting(attribute, before) | element, where)
+        for element in new
+        for before in [present.get(_identity(attribute, element))]
+    ]
+
+
+def lasting(attribute: Attribute, element: Element) -> Element:
+    """Return what an element does not lose by being replaced: the same as an object does not (RFC 7643 section 7)."""
+    return {sub.name: element[sub.name] for sub in attribute.sub_attributes if _is_lasting(sub) and sub.name in element}
+
+
+def _is_lasting(sub: Attribute) -> bool:
+    return sub.mutability is not Mutability.READ_WRITE
 
 
 def removed(attribute: Attribute, elements: Sequence[Any], chosen: Collection[int], listed: Any) -> list[Any]:
@@ -73,11 +97,11 @@ def removed(attribute: Attribute, elements: Sequence[Any], chosen: Collection[in
     ]
 
 
-def changed(attribute: Attribute, element: Element, after: Element) -> Element:
+def changed(attribute: Attribute, element: Element, after: Element, where: str) -> Element:
     """Return the element after a change; raises MutabilityError if an immutable sub-attribute would differ."""
     for sub in attribute.sub_attributes:
         if sub.mutability is Mutability.IMMUTABLE and sub.name in element:
-            refuse_change(sub, element[sub.name], after.get(sub.name), f"{attribute.name}.{sub.name}")
+            refuse_change(sub, element[sub.name], after.get(sub.name), f"{where}.{sub.name}")
     return after
 
 

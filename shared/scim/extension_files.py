@@ -38,6 +38,7 @@ REFERENCE_TYPES = (*resource_types.BY_NAME, "external", "uri")
 EXACT_TYPES = frozenset({Type.BINARY, Type.REFERENCE})
 
 _FILE_KEYS = ("resourceType", "id", "name", "description", "required", "attributes", "schemas", "meta")
+_NEEDED = ("resourceType", "id", "name", "attributes")
 _ATTRIBUTE_KEYS = (
     *("name", "type", "description", "multiValued", "required", "caseExact", "mutability", "returned", "uniqueness"),
     *("canonicalValues", "referenceTypes", "subAttributes"),
@@ -74,6 +75,7 @@ def parse(text: str) -> Extension:
 def read(fields: Any) -> Extension:
     """Return the extension that a document declares; raises ExtensionFileError."""
     fields = _table(fields, "the file", _FILE_KEYS)
+    _refuse_missing(fields)
     if _flag(fields, "required", "the file"):
         raise ExtensionFileError("the file: 'required' must be false: a resource need not have the extension")
     attributes = _list(fields, "attributes", "the file", MAX_ATTRIBUTES)
@@ -94,6 +96,13 @@ def document(extension: Extension) -> dict[str, Any]:
     """Return the document that `read` reads: what `/Schemas` shows (RFC 7643 section 7), and the resource type."""
     shown = discovery.schema_document(extension.schema, "")
     return {"resourceType": extension.resource_type, **{key: value for key, value in shown.items() if key != "meta"}}
+
+
+def _refuse_missing(fields: dict[str, Any]) -> None:
+    """Name all that is missing at once, in the order in which one writes it."""
+    missing = [f"'{key}'" for key in _NEEDED if fields.get(key) is None]
+    if missing:
+        raise ExtensionFileError(f"the file: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing")
 
 
 def _without_duplicates(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

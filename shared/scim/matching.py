@@ -20,6 +20,8 @@ Lookup: TypeAlias = Callable[[Path], list[Any]]
 _Place: TypeAlias = tuple[Attribute, Attribute | None]
 _Test: TypeAlias = Callable[["_Values"], bool]
 
+CAPITAL_SIGMA, SMALL_SIGMA, DOTTED_I = "\u03a3", "\u03c3", "\u0130"
+
 TESTS: dict[Operator, Callable[[Any, Any], bool]] = {
     Operator.EQ: operator.eq,
     Operator.NE: operator.ne,
@@ -160,5 +162,8 @@ def folded(attribute: Attribute, value: Any) -> Any:
 
 
 def fold(text: str) -> str:
-    """Return a text in lower case, letter by letter, as the directory's SQL has it: one letter stays one letter."""
-    return text.lower() if text.isascii() else "".join(letter.lower()[0] for letter in text)
+    """Return a text in lower case, letter by letter, as the directory's SQL has it: one letter stays one letter.
+
+    Python's `lower` treats just two otherwise: a sigma that ends a word, and the dotted I, which becomes two letters.
+    """
+    return text.replace(CAPITAL_SIGMA, SMALL_SIGMA).replace(DOTTED_I, "i").lower()

@@ -6,13 +6,14 @@ and a null has become a removal. `shared.scim.patching` applies them.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, assert_never
 
 from shared.scim import documents, elements, filters, messages, value_paths, values
 from shared.scim.attributes import VALUE, ResourceType, Schema, Stored
-from shared.scim.dialects import patches, tolerances, wrappings
+from shared.scim.dialects import patches, references, tolerances, wrappings
 from shared.scim.dialects.tolerances import Used
 from shared.scim.errors import (
     InvalidPathError,
@@ -48,6 +49,8 @@ class Operation:
     op: Op
     path: Path
     value: Any = None
+    number: int | None = field(default=None, compare=False)
+    """The place, from one, of what the client sent; one thing sent may become several of these."""
 
 
 def parse(document: Any, resource_type: ResourceType, used: Used | None = None) -> tuple[Operation, ...]:
@@ -57,14 +60,28 @@ def parse(document: Any, resource_type: ResourceType, used: Used | None = None) 
 
 def document(operations: Iterable[Operation]) -> list[dict[str, Any]]:
     """Return operations as JSON, for the journal: what is not kept (a password) is not among them."""
-    return [{"op": one.op.value, "path": one.path.source, "value": one.value} for one in operations]
+    return [
+        {"op": one.op.value, "path": one.path.source, "value": one.value, "number": one.number} for one in operations
+    ]
 
 
 def restore(journaled: Iterable[dict[str, Any]], resource_type: ResourceType) -> tuple[Operation, ...]:
     """Return the operations of a `document`, which were checked when they were parsed."""
     return tuple(
-        Operation(Op(one["op"]), value_paths.parse(one["path"], resource_type), one["value"]) for one in journaled
+        Operation(Op(one["op"]), value_paths.parse(one["path"], resource_type), one["value"], one.get("number"))
+        for one in journaled
     )
+
+
+@contextmanager
+def blame(number: int | None) -> Iterator[None]:
+    """Name the operation by its number in an error that is raised meanwhile."""
+    try:
+        yield
+    except SCIMError as error:
+        if number is None:
+            raise
+        raise type(error)(f"Operation {number}: {error.detail}") from error
 
 
 def is_row_operation(operation: Operation) -> bool:
@@ -95,10 +112,9 @@ def _raw_operations(message: Any) -> list[Any]:
 
 def _parsed(document: Any, resource_type: ResourceType, used: Used | None) -> Iterator[Operation]:
     for number, raw in enumerate(_raw_operations(patches.normalise(document, used)), start=1):
-        try:
-            yield from _parse(raw, resource_type, used)
-        except SCIMError as error:
-            raise type(error)(f"Operation {number}: {error.detail}") from error
+        with blame(number):
+            for operation in _parse(raw, resource_type, used):
+                yield replace(operation, number=number)
 
 
 def _bounded(operations: Iterable[Operation]) -> Iterator[Operation]:
@@ -130,7 +146,7 @@ def _parse(raw: Any, resource_type: ResourceType, used: Used | None) -> Iterable
     if not _is_writable(path):
         raise MutabilityError(f"{path.text} is readOnly")
     documents.note_unqualified(text, path, used)
-    return _at(op, path, _given(op, raw), used)
+    return _at(op, *_by_value(op, path, _given(op, raw), used), used)
 
 
 def _without_op(raw: dict[str, Any], resource_type: ResourceType, used: Used | None) -> Iterator[Operation]:
@@ -158,6 +174,14 @@ def _given(op: Op, raw: dict[str, Any]) -> Any:
     if "value" not in raw and op is not Op.REMOVE:
         raise InvalidValueError(f"'{op}' needs a value")
     return raw.get("value")
+
+
+def _by_value(op: Op, path: Path, raw: Any, used: Used | None) -> tuple[Path, Any]:
+    """Take the path of a `$ref` that is given a URI for the path of the `value` beside it."""
+    if path.sub is None or path.sub is not path.attribute.reference or op is Op.REMOVE or _is_unassigned(raw):
+        return path, raw
+    value = references.identified(path.attribute, wrappings.unwrap(path.sub, raw, used), path.text, used)
+    return replace(path, sub=path.attribute.sub(VALUE)), value
 
 
 def _is_writable(path: Path) -> bool:
@@ -234,10 +258,13 @@ def _assignments(op: Op, path: Path, raw: Any, used: Used | None) -> Iterator[Op
 
 
 def _removals(path: Path, raw: Any, used: Used | None) -> Iterator[Operation]:
-    """To remove nothing that is listed is not to remove everything: an empty text or array empties no attribute."""
+    """To remove nothing that is listed is not to remove everything: an empty text or array empties no attribute.
+
+    Behind a filter it says nothing: the filter does.
+    """
     _refuse_required(path)
     is_list = path.attribute.multi_valued and not path.sub and not path.filter
-    if raw is None or (raw == "" and not is_list):
+    if raw is None or (raw == "" and not is_list) or (raw == [] and path.filter):
         yield Operation(Op.REMOVE, path)
         return
     tolerances.note(used, tolerances.REMOVE_BY_VALUE)

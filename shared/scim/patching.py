@@ -7,24 +7,54 @@ required; `shared.scim.validation.check` tells.
 from collections.abc import Iterable, Mapping
 from typing import Any, assert_never
 
-from shared.scim import elements, patch
+from shared.scim import elements, filters, patch
 from shared.scim.dialects import tolerances
 from shared.scim.dialects.tolerances import Used
-from shared.scim.errors import InvalidValueError
+from shared.scim.errors import InvalidValueError, PayloadTooLargeError
 from shared.scim.patch import Op, Operation
 from shared.scim.paths import Path
 from shared.scim.values import MAX_ELEMENTS
 
+MAX_WORK = 1_000_000
+LETTERS = 100
+
 
 def apply(operations: Iterable[Operation], resource: Mapping[str, Any], used: Used | None = None) -> dict[str, Any]:
     """Return the resource after all operations but those on rows; raises NoTargetError and MutabilityError."""
-    result = dict(resource)
+    result, work = dict(resource), 0
     for operation in operations:
         if not patch.is_row_operation(operation):
-            after = _after(operation, _get(result, operation.path), used)
-            _refuse_too_many(operation.path, after)
-            result = _put(result, operation.path, after)
+            with patch.blame(operation.number):
+                before = _get(result, operation.path)
+                work += _work(operation, before)
+                _refuse_costly(work)
+                result = _put(result, operation.path, _checked(operation, before, used))
     return result
+
+
+def _work(operation: Operation, before: Any) -> int:
+    """Return how many comparisons an operation makes, at most; so many letters of what is compared are one more."""
+    if not isinstance(before, list):
+        return 0
+    selection = operation.path.filter
+    letters = sum(len(value) for element in before for value in _parts(element) if isinstance(value, str))
+    return (filters.size(selection) if selection else 1) * (len(before) + letters // LETTERS)
+
+
+def _parts(element: Any) -> Iterable[Any]:
+    return element.values() if isinstance(element, dict) else (element,)
+
+
+def _refuse_costly(work: int) -> None:
+    """A transaction is open meanwhile, and whoever waits for the same shard waits for it."""
+    if work > MAX_WORK:
+        raise PayloadTooLargeError(f"The filters make more than {MAX_WORK} comparisons with all these elements")
+
+
+def _checked(operation: Operation, before: Any, used: Used | None) -> Any:
+    after = _after(operation, before, used)
+    _refuse_too_many(operation.path, after)
+    return after
 
 
 def _get(resource: Mapping[str, Any], path: Path) -> Any:
@@ -59,9 +89,9 @@ def _after(operation: Operation, before: Any, used: Used | None) -> Any:
         return _selected(operation, before or [], used)
     match operation.op:
         case Op.ADD:
-            return elements.added(path.attribute, before or [], operation.value)
+            return elements.added(path.attribute, before or [], operation.value, path.whole)
         case Op.REPLACE:
-            return list(operation.value)
+            return elements.replaced(path.attribute, before or [], operation.value, path.whole)
         case Op.REMOVE:
             return elements.removed(path.attribute, before or [], range(len(before or [])), operation.value)
         case _:
@@ -124,10 +154,10 @@ def _created(operation: Operation, before: list[Any], used: Used | None) -> list
 def _changed(operation: Operation, element: dict[str, Any]) -> dict[str, Any]:
     path = operation.path
     if operation.op is Op.REPLACE and path.filter and not path.sub:
-        kept = elements.equalities(path.filter) or {}
+        kept = elements.lasting(path.attribute, element) | (elements.equalities(path.filter) or {})
     else:
         kept = element
-    return elements.changed(path.attribute, element, {**kept, **_changes(operation)})
+    return elements.changed(path.attribute, element, {**kept, **_changes(operation)}, path.whole)
 
 
 def _changes(operation: Operation) -> dict[str, Any]:

@@ -52,6 +52,11 @@ class Path:
         return self._spelled("...")
 
     @property
+    def whole(self) -> str:
+        """The attribute alone, in its canonical spelling, whatever part or value of it is meant."""
+        return replace(self, sub=None, filter=None).text
+
+    @property
     def source(self) -> str:
         """The path in its canonical spelling, filter and all: parsing it gives the path again."""
         return self._spelled(self.selection)

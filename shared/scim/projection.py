@@ -10,7 +10,7 @@ from shared.scim import paths
 from shared.scim.attributes import Attribute, ResourceType, Returned, Schema
 from shared.scim.dialects import tolerances
 from shared.scim.dialects.tolerances import Used
-from shared.scim.errors import InvalidValueError
+from shared.scim.errors import InvalidPathError, InvalidValueError
 from shared.scim.resource_types import find_attribute
 
 # An attribute, and perhaps only one of its sub-attributes.
@@ -18,6 +18,8 @@ Named: TypeAlias = tuple[Attribute, Attribute | None]
 
 # A filter in brackets may hold commas of its own.
 _NAME = re.compile(r"(?:[^,\[]+|\[[^\]]*\]?)+")
+_MARKS = frozenset("[]")
+_VALUE_PATH = re.compile(r"[^\[\]]+\[.*\](\.[^\[\]]+)?", re.DOTALL)
 MAX_NAMES = 1_000
 
 
@@ -147,10 +149,16 @@ def _without_brackets(name: str) -> str:
 
 
 def _names(parameter: str, text: str) -> Collection[str]:
-    """Return the names in a list, each once. Raises InvalidValueError for more than anybody needs."""
+    """Return the names in a list, each once.
+
+    Raises InvalidValueError for more than anybody needs, and InvalidPathError for brackets that are no value path's.
+    """
     names = dict.fromkeys(name.strip() for name in _NAME.findall(text))
     if len(names) > MAX_NAMES:
         raise InvalidValueError(f"'{parameter}' takes at most {MAX_NAMES} names")
+    for name in names:
+        if not _MARKS.isdisjoint(name) and not _VALUE_PATH.fullmatch(name):
+            raise InvalidPathError(f"'{parameter}' has brackets that are not closed, or stand alone")
     return names
 
 

@@ -14,6 +14,8 @@ WHOLE = re.compile(r"[+-]?[0-9]+", re.ASCII)
 MOST = 10**18
 """What is beyond it is as good as it: no list is so long."""
 
+_NAMES = ("filter", "sortBy", "sortOrder", "startIndex", "count", "cursor", "attributes", "excludedAttributes")
+_PARAMETERS = {name.lower(): name for name in _NAMES}
 ORDERS = ("ascending", "descending")
 
 
@@ -35,8 +37,23 @@ class Search:
         return (self.filter, self.sort_by, self.is_descending, self.attributes, self.excluded)
 
 
+def parameters(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the parameters of a GET that are known, whatever their case; raises InvalidValueError for one given twice.
+
+    Unknown ones are ignored: RFC 7644 section 3.4.2.
+    """
+    found: dict[str, str] = {}
+    for key, value in pairs:
+        name = _PARAMETERS.get(key.lower())
+        if name in found:
+            raise InvalidValueError(f"{name} is given twice")
+        if name is not None:
+            found[name] = value
+    return found
+
+
 def of_parameters(parameters: Mapping[str, str]) -> Search:
-    """Read the parameters of a GET; unknown ones are ignored. Raises InvalidValueError."""
+    """Read the parameters of a GET. Raises InvalidValueError."""
     return Search(
         filter=parameters.get("filter"),
         sort_by=parameters.get("sortBy") or None,
@@ -93,6 +110,8 @@ def _whole(name: str, value: object) -> int | None:
         return None
     if isinstance(value, int) and not isinstance(value, bool):
         return value
+    if isinstance(value, float) and value.is_integer():
+        return int(max(-MOST, min(value, MOST)))  # What is too large for an integer is one of these in JSON.
     if isinstance(value, str) and WHOLE.fullmatch(value):
         magnitude = value.lstrip("+-").lstrip("0") or "0"
         most = MOST if len(magnitude) > len(str(MOST)) - 1 else int(magnitude)

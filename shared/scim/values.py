@@ -13,7 +13,7 @@ from typing import Any
 
 from shared.scim import keys
 from shared.scim.attributes import Attribute, Stored, Type
-from shared.scim.dialects import tolerances, wrappings
+from shared.scim.dialects import references, tolerances, wrappings
 from shared.scim.dialects.tolerances import Used
 from shared.scim.errors import InvalidValueError
 
@@ -111,6 +111,8 @@ def _element(attribute: Attribute, value: Any, where: str, used: Used | None) ->
 def _within(attribute: Attribute, value: Any, where: str) -> Any:
     if attribute.type is Type.STRING and len(value) > attribute.max_length:
         raise InvalidValueError(f"{where} must not be longer than {attribute.max_length} characters")
+    if attribute.required and attribute.type is Type.STRING and not value.strip():
+        raise InvalidValueError(f"{where} must not be blank")
     return value
 
 
@@ -119,7 +121,7 @@ def _object(attribute: Attribute, value: Any, where: str, used: Used | None) -> 
     if not isinstance(value, dict):
         raise InvalidValueError(f"{where} must be an object")
     keys.refuse_twice(value, where)
-    return value
+    return references.with_value(attribute, value, where, used)
 
 
 def _string(value: Any, where: str, _used: Used | None, limit: int = MAX_STRING) -> str:

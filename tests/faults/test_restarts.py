@@ -149,6 +149,7 @@ def test_whatever_is_killed_comes_back(own_stack: Stack, own_engine: Engine, own
 
     for name in before:
         assert children.until(partial(is_back, name), 120), name
+    assert children.until(partial(_is_ready, own_stack), 120), "a database that was killed recovers first"
     with Client(own_stack.settings.public_url, own_tenant) as client:
         created = client.create_user()
         assert client.get(f"/Users/{created['id']}").json() == created
@@ -267,6 +268,12 @@ def _program(stack: Stack, name: str, bind: str, *arguments: str) -> Iterator[Ch
 
 
 @contextmanager
+def _is_ready(stack: Stack) -> bool:
+    with _connected(stack) as connection:
+        connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: portal\r\nConnection: close\r\n\r\n")
+        return _everything(connection).startswith(b"HTTP/1.1 200")
+
+
 def _connected(stack: Stack) -> Iterator[socket.socket]:
     with socket.create_connection(ports.split(stack.settings.gateway_bind), timeout=60) as connection:
         yield connection

@@ -11,6 +11,7 @@ from shared.scim import messages
 from shared.scim.resource_types import GROUPS
 from tests.factories import Client, patch, person, replace
 
+NOBODY = "01900000-0000-7000-8000-000000000000"
 ERROR = re.compile(r"^[^\n]{10,600}$")
 NESTED = (
     b'{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"x","name":'
@@ -80,6 +81,7 @@ def test_a_malformed_body_is_refused(client: Client, name: str, body: bytes, sta
 VALUES: list[tuple[str, Any]] = [
     ("userName", 7),
     ("userName", ""),
+    ("userName", " \t\u00a0"),
     ("userName", None),
     ("userName", ["a", "b"]),
     ("userName", {"a": "b"}),
@@ -154,6 +156,44 @@ def test_a_malformed_filter_is_refused(client: Client, text: str) -> None:
     check_error(response, 400, "invalidFilter")
 
 
+@pytest.mark.parametrize(
+    ("query", "scim_type", "said"),
+    [
+        ("filter=userName%20eq%20%22%ff%22", "invalidValue", "UTF-8"),
+        ("attributes=%ff", "invalidValue", "UTF-8"),
+        ("count=2&count=5", "invalidValue", "count is given twice"),
+        ("filter=title%20pr&FILTER=userName%20pr", "invalidValue", "filter is given twice"),
+        ("attributes=nope%5b", "invalidPath", "attributes"),
+        ("excludedAttributes=emails%5btype%20pr", "invalidPath", "excludedAttributes"),
+    ],
+)
+def test_a_query_that_says_two_things_or_none_is_refused(client: Client, query: str, scim_type: str, said: str) -> None:
+    user = client.create_user()
+
+    listed = client.get(f"/Users?{query}")
+
+    assert said in check_error(listed, 400, scim_type)["detail"]
+    if "ttributes" in query:
+        assert said in check_error(client.get(f"/Users/{user['id']}?{query}"), 400, scim_type)["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"userName": 1e999}', "a number that is too large (line 1, column"),
+        (b'{"userName": "\\ud800"}', "half of a surrogate pair (line 1, column"),
+        (b'{"userName": "\xff"}', "is not UTF-8 (request"),
+        (NESTED, "deeper than 32 levels"),
+        (b'{"a":' * 40 + b"1" + b"}" * 40, "deeper than 32 levels"),
+        (b'{"userName": "x"', "is not JSON (line 1, column"),
+    ],
+)
+def test_what_is_wrong_with_a_body_is_told(client: Client, body: bytes, said: str) -> None:
+    response = client.post("/Users", content=body)
+
+    assert said in check_error(response, 400, "invalidSyntax")["detail"]
+
+
 @pytest.mark.parametrize("name", ["startIndex", "count"])
 @pytest.mark.parametrize("value", ["x", "1.5", "9" * 30 + "x"])
 def test_a_page_that_is_no_number_is_refused(client: Client, name: str, value: str) -> None:
@@ -169,17 +209,28 @@ def test_a_page_larger_than_the_largest_is_the_largest(client: Client, value: st
     assert client.get("/Users", params={"count": value}).json()["Resources"] == [created]
 
 
-@pytest.mark.parametrize("method", ["PUT", "PATCH"])
-def test_a_write_that_asks_for_no_such_resource_is_refused_where_there_is_one(client: Client, method: str) -> None:
+@pytest.mark.parametrize("unless", ["*", 'W/"1"', '"7", W/"1"'])
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+def test_a_write_unless_there_is_such_a_resource_is_refused(client: Client, method: str, unless: str) -> None:
     """RFC 9110 section 13.1.2."""
-    created, any_ = client.create_user(), {"If-None-Match": "*"}
-    body = person(userName=created["userName"]) if method == "PUT" else patch(replace("title", "x"))
+    created, headers = client.create_user(), {"If-None-Match": unless}
+    bodies: dict[str, Any] = {"PUT": person(userName=created["userName"]), "PATCH": patch(replace("title", "x"))}
 
-    there = client.request(method, f"/Users/{created['id']}", json=body, headers=any_)
-    nowhere = client.request(method, "/Users/01900000-0000-7000-8000-000000000000", json=body, headers=any_)
+    there = client.request(method, f"/Users/{created['id']}", json=bodies.get(method), headers=headers)
+    nowhere = client.request(method, f"/Users/{NOBODY}", json=bodies.get(method), headers=headers)
 
     assert (there.status_code, nowhere.status_code) == (412, 404)
     assert client.get(f"/Users/{created['id']}").json() == created
+
+
+def test_a_write_unless_the_resource_is_at_another_version_is_done(client: Client) -> None:
+    created = client.create_user()
+
+    done = client.patch(
+        f"/Users/{created['id']}", json=patch(replace("title", "x")), headers={"If-None-Match": 'W/"7"'}
+    )
+
+    assert (done.status_code, done.json()["title"]) == (200, "x")
 
 
 def test_members_that_cannot_be_are_named_by_their_places(client: Client) -> None:
@@ -188,6 +239,29 @@ def test_members_that_cannot_be_are_named_by_their_places(client: Client) -> Non
     refused = client.post("/Groups", json={"schemas": [GROUPS.schema.id], "displayName": "g", "members": values})
 
     assert "1, 2, 3, 4, 5 and 2 more" in check_error(refused, 400, "invalidValue")["detail"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "scim_type"),
+    [
+        (
+            {"op": "add", "path": "members", "value": [{"value": NOBODY}]},
+            "invalidValue",
+        ),
+        ({"op": "add", "path": "members", "value": [{"value": "wrong"}]}, "invalidValue"),
+        ({"op": "replace", "path": "displayName", "value": ""}, "invalidValue"),
+        ({"op": "remove", "path": 'members[$ref eq "x"]'}, "invalidFilter"),
+    ],
+)
+def test_what_is_wrong_with_one_operation_is_told_with_its_place(
+    client: Client, operation: dict[str, Any], scim_type: str
+) -> None:
+    group = client.create_group()
+
+    refused = client.patch(f"/Groups/{group['id']}", json=patch(replace("externalId", "x"), operation))
+
+    assert check_error(refused, 400, scim_type)["detail"].startswith("Operation 2: ")
+    assert client.get(f"/Groups/{group['id']}").json() == group
 
 
 def test_a_start_far_behind_the_end_is_an_empty_page(client: Client) -> None:

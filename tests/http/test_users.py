@@ -240,6 +240,16 @@ def test_a_manager_is_shown_by_the_display_name(client: Client) -> None:
     assert [manager.get("displayName") for manager in managers] == ["Ada", None]
 
 
+def test_the_uri_of_a_manager_is_one_whatever_the_id_is(client: Client) -> None:
+    created = client.create_user(**{enterprise.URN: {"manager": {"value": 'a/../b?c#d e"é'}}})
+
+    manager = created[enterprise.URN]["manager"]
+    again = client.create_user(**{enterprise.URN: {"manager": {"$ref": manager["$ref"]}}})
+
+    assert manager["$ref"] == f"{client.base_url}Users/a%2F..%2Fb%3Fc%23d%20e%22%C3%A9"
+    assert again[enterprise.URN]["manager"] == manager
+
+
 def test_the_name_of_a_manager_who_is_gone_or_of_another_tenant_is_not_shown(client: Client, stranger: Client) -> None:
     gone, foreign = client.create_user(displayName="Gone"), stranger.create_user(displayName="Foreign")
     client.delete(f"/Users/{gone['id']}")

@@ -108,6 +108,11 @@ SELECTED_ATTRIBUTE = Tolerance(
     source="Microsoft's reference collection: AzureAD/SCIMReferenceCode",
     description="A value path in 'attributes' is the attribute, with all of its values.",
 )
+REFERENCE_ALONE = Tolerance(
+    name="reference-alone",
+    source="RFC 7643 section 2.4, taken at its word: '$ref' is the reference URI of the target",
+    description="An object with '$ref' and no 'value' means the resource whose id ends that URI: '.../Users/{id}'.",
+)
 
 ALL = (
     OPERATION_CASE,
@@ -128,6 +133,7 @@ ALL = (
     DRAFT_URN,
     MISSING_OP,
     SELECTED_ATTRIBUTE,
+    REFERENCE_ALONE,
 )
 
 

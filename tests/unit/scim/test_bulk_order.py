@@ -248,8 +248,8 @@ def test_ids_are_found_in_values_and_in_paths() -> None:
     assert bulk_order.mentioned(value) == {UUID(one), UUID(other)}
 
 
-def journaled(*operations: dict[str, Any]) -> list[dict[str, Any]]:
-    return patch.document(patch.parse(message(*operations), USERS))
+def changes(*operations: dict[str, Any]) -> tuple[patch.Operation, ...]:
+    return patch.parse(message(*operations), USERS)
 
 
 PERSON = validation.resource(USERS, {"schemas": [USER_URN], "userName": "Ada", "title": "x"})
@@ -259,8 +259,8 @@ UNIQUE: list[tuple[Any, Method, Any, set[Claim], bool]] = [
     (USERS, Method.POST, PERSON, {ADA}, False),
     (USERS, Method.PUT, PERSON, {ADA}, True),
     (GROUPS, Method.POST, GROUP, {(GROUP_URN, "displayName", "team")}, False),
-    (USERS, Method.PATCH, journaled(operation("replace", "title", value="x")), set(), False),
-    (USERS, Method.PATCH, journaled(operation("replace", "userName", value="ADA")), {ADA}, True),
+    (USERS, Method.PATCH, changes(operation("replace", "title", value="x")), set(), False),
+    (USERS, Method.PATCH, changes(operation("replace", "userName", value="ADA")), {ADA}, True),
     (USERS, Method.DELETE, None, set(), True),
 ]
 
@@ -286,9 +286,9 @@ def test_unique_values_are_those_that_the_registry_says_are(
 def test_a_member_that_is_selected_by_its_name_is_looked_for_around(
     method: Method, path: str, *, expected: bool
 ) -> None:
-    request = patch.document(patch.parse(message(operation("remove", path)), GROUPS))
+    request = patch.parse(message(operation("remove", path)), GROUPS)
 
-    assert bulk_order.looks_around(GROUPS, method, request) is expected
+    assert bulk_order.looks_around(method, request) is expected
 
 
 def test_who_waits_for_one_of_a_circle_waits_for_all_of_it() -> None:

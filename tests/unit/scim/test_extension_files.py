@@ -66,7 +66,8 @@ def test_binary_values_and_references_are_exact_without_being_told() -> None:
     ("fields", "said"),
     [
         ([], "the file must be a table"),
-        ({}, "the file: 'attributes' must list at least one attribute"),
+        ({}, "the file: 'resourceType', 'id', 'name', 'attributes' are missing"),
+        ({"id": "urn:example:x", "attributes": []}, "the file: 'resourceType', 'name' are missing"),
         (document(attributes=[]), "the file: 'attributes' must list at least one attribute"),
         (document(attributes={}), "the file: 'attributes' must be a list"),
         (document(attributes=["number"]), "attribute 1 must be a table"),
@@ -143,7 +144,7 @@ def test_a_bad_file_is_told_its_place_and_its_rule(fields: Any, said: str) -> No
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "the file: 'attributes' must list"),
+        ("", "the file: 'resourceType', 'id', 'name', 'attributes' are missing"),
         ("name = ", "the file is not TOML"),
         ("[]", "the file is not TOML"),
         (" {", "the file is not JSON"),

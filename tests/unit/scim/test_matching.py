@@ -1,5 +1,6 @@
 """The evaluator in memory follows the common table of cases, and what concerns no column of a User."""
 
+import sys
 from typing import Any
 
 import pytest
@@ -72,3 +73,11 @@ def test_numbers_and_dates_are_compared_by_their_value(text: str, *, expected: b
     }
 
     assert matching.matches(filters.parse(text, THINGS), thing) is expected
+
+
+def test_a_text_is_folded_letter_by_letter() -> None:
+    """One letter stays one, whatever is around it: so it is in SQL."""
+    letters = [chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code < 0xE000]
+
+    assert matching.fold("".join(letters)) == "".join(letter.lower()[0] for letter in letters)
+    assert matching.fold("\u039f\u03a3 \u0130X") == "\u03bf\u03c3 ix"

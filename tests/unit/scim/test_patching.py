@@ -8,7 +8,7 @@ import pytest
 from shared.scim import patch, patching
 from shared.scim.errors import NoTargetError, SCIMError
 from shared.scim.resource_types import USERS
-from tests.unit.scim.bodies import HOME, MAILS, MANAGED, NAMED, WORK, message, operation, patched
+from tests.unit.scim.bodies import HOME, MAILS, MANAGED, NAMED, THINGS, WORK, message, operation, patched
 
 
 @pytest.mark.parametrize(
@@ -186,4 +186,19 @@ def test_errors_name_the_attribute_and_not_the_value() -> None:
     with pytest.raises(SCIMError) as caught:
         patched({}, operation("replace", 'emails[value sw "secret"].value', value="secret"))
 
-    assert caught.value.detail == "emails[...].value selects nothing"
+    assert caught.value.detail == "Operation 1: emails[...].value selects nothing"
+
+
+def test_errors_name_the_operation_by_its_place_in_the_message() -> None:
+    sent = message(operation("add", value={"title": "x", "nickName": "y"}), operation("remove", "serial"))
+    journaled = patch.document(patch.parse(sent, THINGS))
+
+    with pytest.raises(SCIMError, match=r"^Operation 2: serial is immutable"):
+        patching.apply(patch.restore(journaled, THINGS), {"serial": "a"})
+
+
+def test_operations_that_an_older_release_journaled_have_no_place() -> None:
+    journaled = [{"op": "remove", "path": "serial", "value": None}]
+
+    with pytest.raises(SCIMError, match=r"^serial is immutable"):
+        patching.apply(patch.restore(journaled, THINGS), {"serial": "a"})

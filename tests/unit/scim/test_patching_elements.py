@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from shared.scim import validation
-from shared.scim.errors import InvalidValueError, MutabilityError
+from shared.scim.errors import InvalidValueError, MutabilityError, PayloadTooLargeError
 from shared.scim.resource_types import USERS
 from tests.unit.scim.bodies import HOME, MAILS, THINGS, WORK, operation, patched
 
@@ -126,6 +126,30 @@ def test_an_attribute_takes_a_bounded_number_of_values() -> None:
 
     with pytest.raises(InvalidValueError, match="at most 500"):
         patched({}, *[operation("add", "emails", value=values) for values in many])
+
+
+LONG_FILTER = " or ".join(['value eq "x"'] * 199)
+MANY = {"emails": [{"value": f"{number}@example.com"} for number in range(500)]}
+LARGE = {"emails": [{"value": "x" * 8_000} for _ in range(500)]}
+
+
+@pytest.mark.parametrize(
+    ("before", "sent"),
+    [
+        (MANY, [operation("remove", f"emails[{LONG_FILTER}]")] * 10),
+        (LARGE, [operation("remove", f"emails[{LONG_FILTER}]")]),
+        (LARGE, [operation("remove", "emails", value=[{"value": "y"}])] * 30),
+    ],
+)
+def test_what_would_hold_up_others_is_refused(before: dict[str, Any], sent: list[dict[str, Any]]) -> None:
+    with pytest.raises(PayloadTooLargeError, match=r"Operation \d+: .* more than 1000000 comparisons"):
+        patched(before, *sent)
+
+
+def test_many_removals_from_many_elements_are_done() -> None:
+    sent = [operation("remove", f'emails[value eq "{number}@example.com"]') for number in range(499)]
+
+    assert patched(MANY, *sent) == {"emails": MANY["emails"][499:]}
 
 
 @pytest.mark.parametrize(

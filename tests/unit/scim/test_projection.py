@@ -8,7 +8,7 @@ from shared.scim import paths, projection
 from shared.scim.attributes import ResourceType
 from shared.scim.dialects import tolerances
 from shared.scim.dialects.tolerances import Used
-from shared.scim.errors import InvalidValueError
+from shared.scim.errors import InvalidPathError, InvalidValueError
 from shared.scim.resource_types import GROUPS, USERS
 from tests.unit.scim.bodies import ENTERPRISE, THINGS, USER_URN
 
@@ -158,8 +158,7 @@ def test_a_value_path_in_attributes_is_its_attribute(attributes: str, expected: 
     [
         (None, 'emails[type eq "work"]', DEFAULT),
         ('shoes[type eq "work"]', None, ALWAYS),
-        ("emails[type", None, ALWAYS),
-        ("[" * 9 + ",userName", None, ALWAYS),
+        ('shoes[size eq "[9]"].value,userName', None, {**ALWAYS, "userName": "ada"}),
         ("userName", None, {**ALWAYS, "userName": "ada"}),
     ],
 )
@@ -205,6 +204,14 @@ def test_what_tells_of_other_resources_is_known(
     chosen = projection.parse(attributes, excluded, resource_type)
 
     assert projection.tells_of_others(chosen, resource, resource_type) is expected
+
+
+@pytest.mark.parametrize("name", ["emails[type", "nope[", "[type pr]", "emails]", "]", "emails[type pr]value", "[" * 9])
+def test_brackets_that_are_no_value_path_are_refused(name: str) -> None:
+    with pytest.raises(InvalidPathError, match="'attributes' has brackets"):
+        projection.parse(f"userName, {name}", None, USERS)
+    with pytest.raises(InvalidPathError, match="'excludedAttributes' has brackets"):
+        projection.parse(None, name, USERS)
 
 
 def test_the_resource_is_left_as_it_was() -> None:

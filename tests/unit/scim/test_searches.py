@@ -6,7 +6,7 @@ import pytest
 
 from shared.scim import filters, messages, searches
 from shared.scim.attributes import Attribute, ResourceType, Returned, Schema, Type
-from shared.scim.errors import InvalidFilterError, InvalidPathError, InvalidSyntaxError
+from shared.scim.errors import InvalidFilterError, InvalidPathError, InvalidSyntaxError, InvalidValueError
 from shared.scim.resource_types import USERS
 from shared.scim.searches import Search
 from tests.unit.scim import badge
@@ -77,6 +77,28 @@ def test_the_keys_of_a_search_request_know_no_case(members: dict[str, Any], expe
 def test_a_key_in_two_spellings_is_refused() -> None:
     with pytest.raises(InvalidSyntaxError, match="'Filter' twice"):
         searches.of_message(request(filter="title pr", Filter="userName pr"))
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1e20, 10**18), (-1e300, -(10**18)), (2.0, 2), ("0007", 7), (7, 7)])
+def test_a_count_beyond_all_lists_is_as_good_as_the_largest(count: Any, expected: int) -> None:
+    assert searches.of_message(request(count=count)).count == expected
+
+
+@pytest.mark.parametrize("count", [1.5, True, "x", [], float("nan")])
+def test_a_count_that_is_no_whole_number_is_refused(count: Any) -> None:
+    with pytest.raises(InvalidValueError, match="count"):
+        searches.of_message(request(count=count))
+
+
+def test_parameters_are_known_whatever_their_case_and_others_are_ignored() -> None:
+    given = [("FILTER", "a"), ("startindex", "2"), ("aadOptscim062020", ""), ("aadOptscim062020", "")]
+
+    assert searches.parameters(given) == {"filter": "a", "startIndex": "2"}
+
+
+def test_a_parameter_that_is_given_twice_is_refused() -> None:
+    with pytest.raises(InvalidValueError, match="count is given twice"):
+        searches.parameters([("count", "2"), ("Count", "5")])
 
 
 @pytest.mark.parametrize("body", [["a"], {}, {"schemas": ["urn:x"]}])

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from shared.scim import values
+from shared.scim import validation, values
 from shared.scim.attributes import Attribute
 from shared.scim.dialects import tolerances
 from shared.scim.dialects.tolerances import Tolerance, Used
 from shared.scim.errors import InvalidValueError
 from shared.scim.resource_types import GROUPS, USERS
-from tests.unit.scim.bodies import THINGS
+from tests.unit.scim.bodies import THINGS, group, user
 
 ATTRIBUTES: dict[str, Attribute] = {
     f"{resource_type.name}.{attribute.name}": attribute
@@ -204,3 +204,12 @@ def test_a_group_may_have_very_many_members() -> None:
     members = [{"value": str(number)} for number in range(20_000)]
 
     assert coerced("Group.members", members) == members
+
+
+@pytest.mark.parametrize("blank", [" ", "\t\n", "\u00a0"])
+def test_what_is_required_is_not_blank(blank: str) -> None:
+    with pytest.raises(InvalidValueError, match="userName must not be blank"):
+        validation.resource(USERS, user(userName=blank))
+    with pytest.raises(InvalidValueError, match="displayName must not be blank"):
+        validation.resource(GROUPS, group(displayName=blank))
+    assert validation.resource(USERS, user(title=blank))["title"] == blank
