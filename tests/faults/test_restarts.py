@@ -267,13 +267,13 @@ def _program(stack: Stack, name: str, bind: str, *arguments: str) -> Iterator[Ch
         children.stop([child], 60, children.quiet)
 
 
-@contextmanager
 def _is_ready(stack: Stack) -> bool:
     with _connected(stack) as connection:
         connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: portal\r\nConnection: close\r\n\r\n")
         return _everything(connection).startswith(b"HTTP/1.1 200")
 
 
+@contextmanager
 def _connected(stack: Stack) -> Iterator[socket.socket]:
     with socket.create_connection(ports.split(stack.settings.gateway_bind), timeout=60) as connection:
         yield connection
