@@ -351,7 +351,7 @@ def test_the_commands_tell_what_is_declared(client: Client, operator: Operator, 
     ("arguments", "said"),
     [
         (("check", "{folder}/bad.toml"), "bad.toml: attribute 1 ('a'): 'type' must be one of: string"),
-        (("check", "-"), "standard input: the file: 'attributes' must list"),
+        (("check", "-"), "standard input: the file: 'resourceType', 'id', 'name', 'attributes' are missing"),
         (("add", "{tenant}", "{folder}/bad.toml"), "attribute 1 ('a')"),
         (("add", "nobody", str(FILE)), "There is no tenant 'nobody'"),
         (("add", "{tenant}", "{folder}/changed.toml"), "attribute 'number': 'type' was integer before"),
