@@ -6,6 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 STAMP := .venv/.ready
 GATEWAY_PORT ?= 8080
 FLOWER_PORT ?= 5555
+JOBS ?= 2
 .DEFAULT_GOAL := help
 .PHONY: help demo test faults crashes coverage conformance check up setup lock format bench fairness compose clean
 NEWMAN := .newman/node_modules/.bin/newman
@@ -30,8 +31,8 @@ demo: setup ## Provision a made-up company as Entra does, and keep serving until
 up: setup ## Run everything on this machine until Ctrl-C
 	@$(BIN)/muster up --gateway-port $(GATEWAY_PORT) --flower-port $(FLOWER_PORT)
 
-test: check coverage $(SUITE_TOOLS) ## Lint, types, import contracts, coverage, and all tests
-	$(BIN)/pytest $(ARGS)
+test: check coverage $(SUITE_TOOLS) ## Lint, types, import contracts, coverage, and all tests (JOBS=2 at a time)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Without what Hypothesis makes up, so that no branch is covered by luck.
 coverage: setup ## Hold the code of filters and PATCH to all of its branches, by its unit tests alone

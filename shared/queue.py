@@ -22,6 +22,15 @@ QUEUE = "muster"
 DRAIN = "muster.drain"
 SWEEP = "muster.sweep"
 MAINTAIN = "muster.maintain"
+PATIENT = "patient"
+"""What a wake says that may be heard last."""
+
+FIRST, LAST = 0, 9
+"""Priorities of messages; with Redis each is a list of its own, and the lowest number is looked at first."""
+
+LISTS = (QUEUE, f"{QUEUE}\x06\x16{LAST}")
+"""Where Celery keeps the messages of either priority in Redis."""
+
 WAKE_MILLISECONDS = 5_000
 """A wake flag lapses by itself, so that a message lost with its worker silences a shard no longer than this."""
 
@@ -86,14 +95,17 @@ def redis_client(settings: Settings) -> Redis:
     )
 
 
-def wake(app: Celery, redis: Redis, shard: int) -> bool:
+def wake(app: Celery, redis: Redis, shard: int, *, is_patient: bool = False) -> bool:
     """Ring the bell of a shard, unless it rings already; False when nobody could be told.
 
-    A failure is logged and no more: the gateway's ladder and the sweeper find the work.
+    A patient wake is heard after all others: nobody waits for the answer. A failure is logged and no more: the
+    gateway's ladder and the sweeper find the work.
     """
+    kind = {PATIENT: True} if is_patient else {}
     try:
-        if redis.set(_flag(shard), 1, nx=True, px=WAKE_MILLISECONDS):
-            app.send_task(DRAIN, args=[shard], ignore_result=True, retry=False)
+        if redis.set(_flag(shard, is_patient), 1, nx=True, px=WAKE_MILLISECONDS):
+            priority = LAST if is_patient else FIRST
+            app.send_task(DRAIN, args=[shard], kwargs=kind, priority=priority, ignore_result=True, retry=False)
     except (RedisError, OperationalError, CeleryOperationalError, OSError) as error:
         logger.warning("wake failed", extra={"shard": shard, "error": type(error).__name__})
         metrics.count(metrics.WAKE_FAILED)
@@ -114,16 +126,16 @@ def has_worker(redis: Redis) -> bool:
     return bool(redis.exists(_ALIVE))
 
 
-def clear(redis: Redis, shard: int) -> None:
-    """Take the flag down, before the shard is looked at: a write that comes later rings again."""
+def clear(redis: Redis, shard: int, *, is_patient: bool = False) -> None:
+    """Take the flag of a wake down, before the shard is looked at: a write that comes later rings again."""
     try:
-        redis.delete(_flag(shard))
+        redis.delete(_flag(shard, is_patient))
     except RedisError as error:
         logger.warning("wake flag not cleared", extra={"shard": shard, "error": type(error).__name__})
 
 
-def _flag(shard: int) -> str:
-    return f"wake:{shard}"
+def _flag(shard: int, is_patient: bool) -> str:
+    return f"wake:{shard}:{PATIENT}" if is_patient else f"wake:{shard}"
 
 
 def _expiring(seconds: float) -> dict[str, float]:

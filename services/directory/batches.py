@@ -20,7 +20,7 @@ from services.directory.journal import Operation
 BATCH = 100
 """Operations applied in one transaction, at most."""
 
-SHARED_BATCH = 20
+SHARED_BATCH = 5
 """The same while several tenants have writes: who comes next does not wait for the end of a long transaction."""
 
 FROM_THE_START = UUID(int=0)

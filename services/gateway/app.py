@@ -119,6 +119,7 @@ def create(settings: Settings) -> Flask:
         turns=Turns(POOL_SIZE // 4),
         admission=admission,
         wake=partial(queue.wake, celery, redis),
+        wake_patiently=partial(queue.wake, celery, redis, is_patient=True),
         deadline_seconds=settings.deadline_seconds,
     )
     turnstile = Turnstile()

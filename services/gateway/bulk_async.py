@@ -39,7 +39,7 @@ class BulkFollower:
         OutcomeUnknownError when the database cannot be asked.
         """
         for shard in sorted(self._accept(parts, deadline)):
-            self.writer.wake(shard)
+            self.writer.wake_patiently(shard)
 
     def wait(self, principal: Principal, group: UUID, until: float) -> list[Result] | None:
         """Return what the operations of a request ended in by then, helping it along, or None if that takes longer.

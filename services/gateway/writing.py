@@ -73,6 +73,8 @@ class Writer:
     turns: Turns
     admission: Admission
     wake: Callable[[int], bool]
+    wake_patiently: Callable[[int], bool]
+    """Rings where nobody waits for the answer; it is heard after all others."""
     deadline_seconds: float
 
     def write(self, write: Write, deadline: float | None = None) -> Outcome:
@@ -84,7 +86,7 @@ class Writer:
         if deadline is None:
             deadline = time.monotonic() + self.deadline_seconds
         with logs.bind(operation_id=str(write.id)):
-            return self._take(write, deadline, deadline) or self._last_word(
+            return self._take(write, self.wake, deadline, deadline) or self._last_word(
                 write.id, write.tenant_id, partial(journal.prevent, write=write)
             )
 
@@ -95,7 +97,8 @@ class Writer:
         """
         begun = time.monotonic()
         with logs.bind(operation_id=str(write.id)):
-            return self._take(write, begun + self.deadline_seconds, begun + min(seconds, self.deadline_seconds))
+            until = begun + min(seconds, self.deadline_seconds)
+            return self._take(write, self.wake_patiently, begun + self.deadline_seconds, until)
 
     def join(self, operation_id: UUID, shard: int, *, tenant_id: UUID, deadline: float) -> Outcome:
         """Return what an operation in the journal ended in; raise as `write` does."""
@@ -128,12 +131,14 @@ class Writer:
         except Exception:
             logger.exception("drain failed")
 
-    def _take(self, write: Write, accepted_by: float, answered_by: float) -> Outcome | None:
+    def _take(
+        self, write: Write, ring: Callable[[int], bool], accepted_by: float, answered_by: float
+    ) -> Outcome | None:
         with self.waiters.register(write.id) as waiter:
             shard = self._accept(write, accepted_by)
             if shard is None:
                 return self._last_word(write.id, write.tenant_id, partial(journal.prevent, write=write))
-            self.wake(shard)
+            ring(shard)
             return self._wait(write.id, shard, waiter, answered_by)
 
     def _accept(self, write: Write, deadline: float) -> int | None:

@@ -41,8 +41,8 @@ class Tasks:
 
         # Celery makes methods of what it is given, so it is given plain functions.
         # A newer version of this code may say more, which this one need not know.
-        def drain(shard: object = None, *_: object, **__: object) -> None:
-            self.drain(shard)
+        def drain(shard: object = None, *_: object, patient: object = None, **__: object) -> None:
+            self.drain(shard, is_patient=patient is True)
 
         def sweep(*_: object, **__: object) -> None:
             self.sweep()
@@ -53,24 +53,25 @@ class Tasks:
         for name, task in ((queue.DRAIN, drain), (queue.SWEEP, sweep), (queue.MAINTAIN, maintain)):
             self.celery.task(task, name=name)
 
-    def drain(self, shard: object) -> None:
+    def drain(self, shard: object, *, is_patient: bool) -> None:
         """Apply a batch of what is due in a shard, and ring again for the rest: so shards have their turns, too.
 
-        The flag is cleared first: a write that comes later rings again.
+        The flag of this wake is cleared first: a write that comes later rings again. The rest of a backlog is patient:
+        a write that comes now is heard before it.
         """
         if not isinstance(shard, int) or isinstance(shard, bool) or not 0 <= shard <= LARGEST_SHARD:
             logger.warning("wake not understood")
             metrics.count(metrics.WAKE_UNKNOWN)
             return
         with logs.bind(shard=str(shard)):
-            queue.clear(self.redis, shard)
+            queue.clear(self.redis, shard, is_patient=is_patient)
             try:
                 progress = self.drainer.advance(shard)
             except SQLAlchemyError as error:
                 logger.warning("drain failed", extra={"fault": backoff.classify(error).name})
                 return
             if not progress.is_done:
-                queue.wake(self.celery, self.redis, shard)
+                queue.wake(self.celery, self.redis, shard, is_patient=True)
 
     def sweep(self) -> None:
         """Wake every shard that has work which is due and waits."""

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from services.directory import database
+from services.stack import children
 from shared.settings import Settings
 from tests import conftest
 from tests.factories import Client, patch, person, replace
@@ -176,4 +177,5 @@ def test_an_asynchronous_request_with_the_same_key_has_the_same_id(client: Clien
         assert again.headers["Set-Txn"] == first.headers["Set-Txn"]
     else:
         assert again.status_code == 201
+    assert children.until(lambda: client.get("/Users").json()["totalResults"] > 0, 120)
     assert client.get("/Users").json()["totalResults"] == 1

@@ -268,6 +268,7 @@ def _follower(engine: Engine, worker: Worker) -> BulkFollower:
         turns=Turns(1),
         admission=Admission(engine, 60),
         wake=wake,
+        wake_patiently=wake,
         deadline_seconds=60,
     )
     return BulkFollower(writer=writer, shards=SHARDS)

@@ -34,12 +34,12 @@ def full(field: Field) -> Iterator[None]:
 @contextmanager
 def wakes_lost(field: Field) -> Iterator[None]:
     """Let every shard seem to be awake, and remove the messages that come all the same."""
-    flags = [f"wake:{shard}" for shard in range(field.site.settings.shards)]
+    flags = [f"wake:{shard}{end}" for shard in range(field.site.settings.shards) for end in ("", ":patient")]
 
     def swallow() -> None:
         for flag in flags:
             field.redis.set(flag, 1, px=LONG_MILLISECONDS)
-        field.redis.delete(queue.QUEUE)
+        field.redis.delete(*queue.LISTS)
 
     with repeated(swallow, SWALLOW_SECONDS):
         yield
