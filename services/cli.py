@@ -3,7 +3,7 @@
 import click
 
 from services.demo import demo
-from services.directory import backlog_commands, dead_commands, operation_commands
+from services.directory import backlog_commands, client_commands, dead_commands, key_commands, operation_commands
 from services.directory import commands as directory
 from services.directory import extension_commands as extensions
 from services.directory import token_commands as tokens
@@ -27,6 +27,8 @@ for command in (
     stack.down,
     directory.tenant,
     tokens.token,
+    client_commands.client,
+    key_commands.keys_group,
     operation_commands.operations_group,
     directory.list_counters,
     extensions.extension,
@@ -41,6 +43,7 @@ for command in (
     main.add_command(command)
 for own in (backlog_commands.show_backlog, dead_commands.retry, dead_commands.discard):
     operation_commands.operations_group.add_command(own)
+directory.tenant.add_command(client_commands.trust_issuer)
 
 
 if __name__ == "__main__":

@@ -43,6 +43,13 @@ MESSAGE_UNKNOWN = Counter(
     name="messages_refused", doc="Messages in the queue that are no tasks of ours, by what is wrong.", label="fault"
 )
 REFUSED = Counter(name="writes_refused", doc="Writes that were told 429, since their tenant's backlog was too long.")
+ISSUED = Counter(name="access_tokens_issued", doc="Access tokens that clients were given.")
+NOT_ISSUED = Counter(
+    name="access_tokens_refused", doc="Requests for access tokens that were refused, by the error.", label="error"
+)
+KEYS_READ = Counter(
+    name="issuer_keys_read", doc="Times that the keys of another issuer were fetched, by how it ended.", label="end"
+)
 SWEPT = Counter(name="shards_swept", doc="Shards with work that nobody had been woken for.")
 
 EVERY = (
@@ -60,6 +67,9 @@ EVERY = (
     WAKE_UNKNOWN,
     MESSAGE_UNKNOWN,
     REFUSED,
+    ISSUED,
+    NOT_ISSUED,
+    KEYS_READ,
     SWEPT,
 )
 

@@ -53,6 +53,8 @@ class Settings:
     journal_days: int = _setting(90, "Settled operations are kept this long, by whole weeks.")
     history_days: int = _setting(730, "History is kept this long, by whole weeks.")
     token_cache_seconds: float = _setting(1.0, "A looked-up token is trusted this long; a revocation takes as long.")
+    access_token_seconds: int = _setting(3600, "An access token of /oauth/token is good for so long.")
+    key_days: int = _setting(30, "Signing keys are replaced after so many days, by the worker.")
     trusted_proxies: int = _setting(0, "How many proxies before the gateway add their client to X-Forwarded-For.")
     security_events: bool = _setting(
         default=False, doc="Whether /ServiceProviderConfig tells of asynchronous requests; some clients fail on it."
@@ -73,6 +75,7 @@ _POSITIVE = _Rule(lambda value: value > 0, "greater than 0")
 _ADDRESS = _Rule(lambda value: re.fullmatch(r".+:[0-9]{1,5}", value) is not None, "host:port")
 _RULES: dict[str, _Rule] = {
     **{f.name: _POSITIVE for f in fields(Settings) if isinstance(f.default, int | float) and f.default is not False},
+    "access_token_seconds": _Rule(lambda value: 60 <= value <= 86_400, "between 60 and 86400"),
     "trusted_proxies": _Rule(lambda value: 0 <= value <= 10, "between 0 and 10"),
     "token_cache_seconds": _Rule(lambda value: value >= 0, "0 or more"),
     "deadline_seconds": _Rule(lambda value: 0 < value < 55, "between 0 and 55: identity providers give up after 60"),

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     ColumnElement,
     DateTime,
@@ -122,6 +123,45 @@ token = Table(
     Column("last_used_from", Text),
     Column("warned_days", Integer),
     Index("ix_token_replaces", "replaces"),
+)
+client = Table(
+    "client",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("tenant_id", Uuid, ForeignKey("tenant.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("hint", Text),
+    Column("sha256", LargeBinary),
+    Column("issuer", Text),
+    Column("subject", Text),
+    Column("audiences", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("jwks_url", Text),
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("networks", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("created_at", _TIME, nullable=False, server_default=func.now()),
+    Column("revoked_at", _TIME),
+    Column("last_used_at", _TIME),
+    Column("last_used_from", Text),
+    CheckConstraint("(sha256 IS NOT NULL) = (kind = 'secret')"),
+    CheckConstraint("(issuer IS NOT NULL) = (kind <> 'secret')"),
+    Index("ix_client_issuer", "issuer", postgresql_where=text("kind = 'bearer' AND revoked_at IS NULL")),
+)
+used_assertion = Table(
+    "used_assertion",
+    metadata,
+    Column("client_id", Uuid, primary_key=True),
+    Column("jti", LargeBinary, primary_key=True),
+    Column("expires_at", _TIME, nullable=False),
+)
+signing_key = Table(
+    "signing_key",
+    metadata,
+    Column("kid", Text, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+    Column("created_at", _TIME, nullable=False, server_default=func.now()),
+    Column("signs_from", _TIME, nullable=False),
+    Column("ends_at", _TIME),
 )
 employee = _resource_table("employee", resource_types.USERS, Column("region", Text, nullable=False, server_default=HQ))
 role = _resource_table("role", resource_types.GROUPS)

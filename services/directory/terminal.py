@@ -17,7 +17,9 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
 from services.directory import database, ids
+from services.directory.clients import ClientError
 from services.directory.extensions import ExtensionError
+from services.directory.signing_keys import SigningKeyError
 from services.directory.tenants import TenantError
 from services.directory.tokens import TokenError
 from shared import settings
@@ -43,7 +45,7 @@ def pool(loaded: Settings) -> Iterator[Engine]:
     engine = database.connect(loaded.database_url, process="command")
     try:
         yield engine
-    except (TenantError, TokenError, ExtensionError) as error:
+    except (TenantError, TokenError, ExtensionError, ClientError, SigningKeyError) as error:
         raise click.ClickException(str(error)) from error
     except OperationalError as error:
         raise click.ClickException(_in_words(error)) from error

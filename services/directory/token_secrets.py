@@ -1,7 +1,7 @@
-"""The form of a token's secret: random, recognisable, and stored as SHA-256.
+"""The form of a secret, of a token or of a client: random, recognisable, and stored as SHA-256.
 
-`mst_` + 43 characters (256 random bits in base 62) + 6 characters of CRC-32: secret scanners can find a leaked one, and
-a mistyped one is refused without a look into the database.
+`mst_`, or `mcs_` for a client, and 43 characters (256 random bits in base 62) and 6 characters of CRC-32: secret
+scanners can find a leaked one, and a mistyped token is refused without a look into the database.
 """
 
 import hashlib
@@ -9,6 +9,7 @@ import secrets
 from zlib import crc32
 
 PREFIX = "mst_"
+CLIENT_PREFIX = "mcs_"
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _RANDOM, _CHECK = 43, 6
 
@@ -21,10 +22,10 @@ def is_well_formed(secret: str) -> bool:
     return body[_RANDOM:] == _checksum(body[:_RANDOM])
 
 
-def generate() -> str:
+def generate(prefix: str = PREFIX) -> str:
     """Return a new secret."""
     body = "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM))
-    return PREFIX + body + _checksum(body)
+    return prefix + body + _checksum(body)
 
 
 def digest(secret: str) -> bytes:

@@ -65,12 +65,13 @@ class Token:
 
 @dataclass(frozen=True, kw_only=True)
 class Principal:
-    """Who sends a request: the tenant, and the token that says so; perhaps the User whom the token is bound to."""
+    """Who sends a request: the tenant, and the token or client that says so; perhaps the User whom it is bound to."""
 
     tenant_id: UUID
     tenant: str
     domain: str | None
     token_id: UUID
+    """The id of the token, or of the client whose access token it is."""
     user_id: UUID | None = None
     catalogue_version: int = 0
     """The version of the tenant's catalogue; 0 as long as it has declared no extension."""
@@ -78,6 +79,7 @@ class Principal:
     networks: Sequence[str] = ()
     """Where it may be used from, in CIDR notation; empty: from everywhere."""
     expires_at: datetime | None = None
+    is_client: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +113,7 @@ def create(
     if not name.isprintable() or not 0 < len(name) <= LONGEST_NAME:
         raise TokenError(f"A token's name has 1 to {LONGEST_NAME} characters that can be printed")
     terms = terms or Terms()
-    _check(terms)
+    check(terms)
     values = {"tenant_id": tenant_id, "name": name, "user_id": user_id, "scopes": sorted(terms.scopes)}
     values |= {"networks": [str(ip_network(network)) for network in terms.networks]}
     if terms.lifetime is not None:
@@ -188,8 +190,11 @@ def revoke(connection: Connection, token_id: UUID) -> bool:
 
 
 _USES = text("""
-UPDATE token t SET last_used_at = u.at, last_used_from = u.address
-FROM unnest(:ids, :moments, :addresses) AS u(id, at, address)
+WITH used AS (SELECT * FROM unnest(:ids, :moments, :addresses) AS u(id, at, address)), of_clients AS (
+  UPDATE client c SET last_used_at = u.at, last_used_from = u.address FROM used u
+  WHERE c.id = u.id AND coalesce(c.last_used_at, '-infinity') < u.at
+)
+UPDATE token t SET last_used_at = u.at, last_used_from = u.address FROM used u
 WHERE t.id = u.id AND coalesce(t.last_used_at, '-infinity') < u.at
 """).bindparams(
     bindparam("ids", type_=ARRAY(Uuid)),
@@ -199,7 +204,7 @@ WHERE t.id = u.id AND coalesce(t.last_used_at, '-infinity') < u.at
 
 
 def note_uses(connection: Connection, uses: Mapping[UUID, tuple[datetime, str]]) -> None:
-    """Write down when each token was last used, and from which address."""
+    """Write down when each token or client was last used, and from which address."""
     ordered = sorted(uses)
     moments, addresses = [uses[i][0] for i in ordered], [uses[i][1] for i in ordered]
     connection.execute(_USES, {"ids": ordered, "moments": moments, "addresses": addresses})
@@ -227,14 +232,8 @@ def ending(connection: Connection) -> Sequence[Ending]:
     return [Ending(**row) for row in rows]
 
 
-def _insert(connection: Connection, values: dict[str, Any]) -> str:
-    secret = token_secrets.generate()
-    values = values | {"id": ids.new(), "hint": secret[-4:], "sha256": token_secrets.digest(secret)}
-    connection.execute(insert(tables.token).values(values))
-    return secret
-
-
-def _check(terms: Terms) -> None:
+def check(terms: Terms) -> None:
+    """Raise TokenError for terms that make no sense."""
     if not {Scope.READ, Scope.WRITE} & set(terms.scopes) or not {Scope.USERS, Scope.GROUPS} & set(terms.scopes):
         raise TokenError("A token needs read or write, and users or groups: without them it could do nothing")
     if terms.lifetime is not None and terms.lifetime <= timedelta():
@@ -244,6 +243,13 @@ def _check(terms: Terms) -> None:
             ip_network(network)
         except ValueError as error:
             raise TokenError(f"{network!r} is not a network: write it as 203.0.113.0/24 or 2001:db8::/32") from error
+
+
+def _insert(connection: Connection, values: dict[str, Any]) -> str:
+    secret = token_secrets.generate()
+    values = values | {"id": ids.new(), "hint": secret[-4:], "sha256": token_secrets.digest(secret)}
+    connection.execute(insert(tables.token).values(values))
+    return secret
 
 
 def _select() -> Select[Any]:

@@ -24,6 +24,7 @@ from services.directory.counters import CounterWriter
 from services.directory.drain import Drainer
 from services.directory.keys import SharedKey
 from services.directory.presence import Presence
+from services.directory.signing_keys import Ring
 from services.directory.tokens import Principal
 from services.gateway import (
     async_results,
@@ -45,9 +46,13 @@ from services.gateway.async_results import AsyncResults
 from services.gateway.auth import Authenticator
 from services.gateway.bulk import Bulk
 from services.gateway.bulk_async import BulkFollower
+from services.gateway.client_authentication import ClientAuthentication
 from services.gateway.delivering import Delivery
 from services.gateway.flushing import TokenUses, ToleranceCounter
+from services.gateway.issuers import Issuers
+from services.gateway.jwt_bearers import JWTBearers
 from services.gateway.limits import LimitedFlask
+from services.gateway.oauth import OAuth
 from services.gateway.repeating import Repeats
 from services.gateway.resources import Resources
 from services.gateway.searching import Searching
@@ -124,7 +129,9 @@ def create(settings: Settings) -> Flask:
     )
     turnstile = Turnstile()
     uses = TokenUses(engine)
-    authenticator = Authenticator(engine, settings.token_cache_seconds, uses)
+    issuers, ring = Issuers(), Ring(engine, settings.token_cache_seconds)
+    bearers = JWTBearers(engine=engine, ring=ring, issuers=issuers, public_url=settings.public_url)
+    authenticator = Authenticator(engine, settings.token_cache_seconds, uses, bearers)
     app = _flask(settings, authenticator, partial(catalogues.of_principal, engine), turnstile)
     app.wsgi_app = Delivery(app.wsgi_app, answers)  # type: ignore[method-assign]
     counter = ToleranceCounter(engine)
@@ -150,6 +157,9 @@ def create(settings: Settings) -> Flask:
         app.register_blueprint(scim, url_prefix=prefix)
     app.register_blueprint(health.blueprint(engine, redis, listener))
     app.register_blueprint(exposition.blueprint(engine, settings.metrics_token))
+    proofs = ClientAuthentication(engine=engine, issuers=issuers)
+    oauth = OAuth(settings=settings, engine=engine, authenticator=authenticator, authentication=proofs)
+    app.register_blueprint(oauth.blueprint())
     app.register_blueprint(docs.at_root(PREFIXES[0] + docs.DOCUMENT))
     parts = (accepter, listener, counter, uses, CounterWriter(engine, metrics.BOOK), answers, presence, admission)
     running = Running(parts=parts, engine=engine)

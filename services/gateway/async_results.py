@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
 from flask import Blueprint, Response, g
 from sqlalchemy import Connection, Engine
 
-from services.directory import database, ids, results, signing
+from services.directory import database, ids, results, signing, signing_keys
 from services.directory.results import Result
 from services.gateway import responses, writing
 from services.gateway.bulk_async import BulkFollower
@@ -110,6 +111,7 @@ class AsyncResults:
         with database.transaction(self.engine) as connection:
             response = responses.scim(signing.public_keys(connection))
         response.content_type = _KEYS_MEDIA_TYPE
+        response.headers["Cache-Control"] = f"max-age={signing_keys.AHEAD // 2 // timedelta(seconds=1)}"
         return response
 
 

@@ -1,4 +1,7 @@
-"""Tell who sends a request: a bearer token becomes a Principal, or a 401 with a challenge (RFC 6750 section 3)."""
+"""Tell who sends a request: a bearer token becomes a Principal, or a 401 with a challenge (RFC 6750 section 3).
+
+A bearer token is a provisioning token, or a JWT: an access token of ours, or one of an issuer that a tenant trusts.
+"""
 
 import hashlib
 from datetime import UTC, datetime
@@ -9,9 +12,10 @@ from cachetools import TTLCache
 from flask import Request
 from sqlalchemy import Engine
 
-from services.directory import database, tenants, tokens
+from services.directory import database, tenants, token_secrets, tokens
 from services.directory.tokens import Principal
 from services.gateway.flushing import TokenUses
+from services.gateway.jwt_bearers import JWTBearers
 from shared.scim.errors import ForbiddenError, UnauthorizedError
 
 REALM = 'Bearer realm="scim"'
@@ -22,8 +26,8 @@ _WRONG = "The bearer token is wrong or was revoked: create one for this portal a
 class Authenticator:
     """Looks tokens up, and trusts an answer for a moment, so that a burst of requests costs one look."""
 
-    def __init__(self, engine: Engine, cache_seconds: float, uses: TokenUses) -> None:
-        self._engine, self._uses = engine, uses
+    def __init__(self, engine: Engine, cache_seconds: float, uses: TokenUses, bearers: JWTBearers) -> None:
+        self._engine, self._uses, self._bearers = engine, uses, bearers
         self._known: TTLCache[bytes, Principal] = TTLCache(LARGEST_CACHE, cache_seconds)
         self._portals: TTLCache[str, UUID | None] = TTLCache(LARGEST_CACHE, cache_seconds)
 
@@ -40,37 +44,48 @@ class Authenticator:
             raise UnauthorizedError(_WRONG)
         self._known.setdefault(key, principal)
         _check_time(principal)
-        self._check_portal(principal, request.host.lower())
-        _check_address(principal, request.remote_addr or "")
-        self._uses.note(principal.token_id, request.remote_addr or "")
+        self.check_place(principal, request)
         return principal
 
-    def _look_up(self, secret: str) -> Principal | None:
-        with database.transaction(self._engine) as connection:
-            return tokens.authenticate(connection, secret)
+    def check_place(self, principal: Principal, request: Request) -> None:
+        """Refuse a token at the portal of another tenant, and from a network that it is not meant for; note its use.
 
-    def _check_portal(self, principal: Principal, host: str) -> None:
-        """Refuse a token at the portal of another tenant; it is told what a wrong token is told."""
-        if host == principal.domain:
-            return
+        Raises UnauthorizedError, which tells what a wrong token is told, or ForbiddenError.
+        """
+        host, address = request.host.lower(), request.remote_addr or ""
+        if host != principal.domain and self.portal(host) not in {None, principal.tenant_id}:
+            raise UnauthorizedError(_WRONG)
+        _check_address(principal, address)
+        self._uses.note(principal.token_id, address)
+
+    def portal(self, host: str) -> UUID | None:
+        """Return the tenant whose portal this is, or None."""
         if host not in self._portals:
             with database.transaction(self._engine) as connection:
                 self._portals[host] = tenants.of_domain(connection, host)
-        if self._portals[host] not in {None, principal.tenant_id}:
-            raise UnauthorizedError(_WRONG)
+        return self._portals[host]
+
+    def _look_up(self, secret: str) -> Principal | None:
+        if not secret.startswith(token_secrets.PREFIX):
+            return self._bearers.principal(secret)
+        with database.transaction(self._engine) as connection:
+            return tokens.authenticate(connection, secret)
 
 
 def challenge(error: UnauthorizedError) -> str:
     """Return the WWW-Authenticate header of a refusal (RFC 6750 section 3)."""
-    return REALM if "missing" in error.detail else f'{REALM}, error="invalid_token"'
+    return REALM if "token is missing" in error.detail else f'{REALM}, error="invalid_token"'
 
 
 def _check_time(principal: Principal) -> None:
     ends = principal.expires_at
-    if ends is not None and ends <= datetime.now(UTC):
-        raise UnauthorizedError(
-            f"The bearer token expired on {ends:%Y-%m-%d}: create a new one and paste it as Secret Token"
-        )
+    if ends is None or ends > datetime.now(UTC):
+        return
+    if principal.is_client:
+        raise UnauthorizedError(f"The access token expired at {ends:%H:%M:%S} UTC: ask for a new one")
+    raise UnauthorizedError(
+        f"The bearer token expired on {ends:%Y-%m-%d}: create a new one and paste it as Secret Token"
+    )
 
 
 def _check_address(principal: Principal, address: str) -> None:

@@ -20,8 +20,12 @@ Resource = dict[str, Any]
 
 def base_url(principal: Principal, public_url: str) -> str:
     """Return the tenant's SCIM base URL, from what is configured and never from the Host header."""
-    origin = f"https://{principal.domain}" if principal.domain else public_url.rstrip("/")
-    return origin + PREFIX
+    return origin(principal.domain, public_url) + PREFIX
+
+
+def origin(domain: str | None, public_url: str) -> str:
+    """Return where a tenant's portal is; it is the issuer of its access tokens, too (RFC 8414 section 2)."""
+    return f"https://{domain}" if domain else public_url.rstrip("/")
 
 
 def scim(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -5,14 +5,24 @@ A task carries a shard and never a payload. It reads the present state, so it ma
 
 import logging
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from celery import Celery
 from redis import Redis
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from services.directory import backoff, database, idempotency, journal, partitions, tokens, unanswered
+from services.directory import (
+    assertions,
+    backoff,
+    database,
+    idempotency,
+    journal,
+    partitions,
+    signing_keys,
+    tokens,
+    unanswered,
+)
 from services.directory.drain import Drainer
 from shared import logs, metrics, queue
 from shared.settings import Settings
@@ -91,7 +101,7 @@ class Tasks:
             logger.info("swept", extra={"shards": len(shards)})
 
     def maintain(self) -> None:
-        """Make the partitions of the coming weeks, and drop what is too old, and warn of tokens that end soon."""
+        """Make the partitions of the coming weeks, drop what is too old, replace keys, warn of tokens that end soon."""
         try:
             with database.transaction(self.engine) as connection:
                 partitions.maintain(
@@ -102,11 +112,16 @@ class Tasks:
                 )
                 unanswered.drop_old(connection)
                 idempotency.drop_old(connection)
+                assertions.drop_old(connection)
+            with database.transaction(self.engine) as connection:
+                made = signing_keys.maintain(connection, timedelta(days=self.settings.key_days))
             with database.transaction(self.engine) as connection:
                 soon = tokens.ending(connection)
         except SQLAlchemyError as error:
             logger.warning("maintenance failed", extra={"fault": backoff.classify(error).name})
             return
+        for kid in made:
+            logger.info("signing key made", extra={"kid": kid})
         for each in soon:
             about = {"tenant": each.tenant, "token_id": str(each.id), "token": each.name, "days": each.days}
             logger.warning("token ends soon", extra=about)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from types import MappingProxyType
 from typing import Any
 
 from shared.scim import jsonschema, messages
@@ -55,6 +56,7 @@ class Route:
     refusals: tuple[type[SCIMError], ...] = ()
     parameters: tuple[Parameter, ...] = ()
     body: str | None = None
+    body_types: tuple[str, ...] = messages.MEDIA_TYPES
     is_open: bool = False
     """Whether it needs no token."""
     is_at_root: bool = False
@@ -88,8 +90,9 @@ def document(
     *,
     about: Mapping[str, Any],
     prefixes: Sequence[str],
+    schemas: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """Return the whole document; the prefixes are relative, so it names no host."""
+    """Return the whole document; the prefixes are relative, so it names no host; `schemas` are not the protocol's."""
     return {
         "openapi": "3.1.1",
         "info": dict(about),
@@ -98,7 +101,7 @@ def document(
         "tags": [{"name": tag} for tag in dict.fromkeys(route.tag for route in routes)],
         "paths": _paths(routes),
         "components": {
-            "schemas": _schemas(resource_types),
+            "schemas": _schemas(resource_types) | {name: dict(each) for name, each in schemas.items()},
             "headers": {name: dict(header) for name, header in HEADERS.items()},
             "securitySchemes": {TOKEN: {"type": "http", "scheme": "bearer"}},
         },
@@ -165,7 +168,7 @@ def _operation(route: Route) -> dict[str, Any]:
         "responses": dict(sorted({**answers, **_refusals(route.refusals)}.items())),
     }
     if route.body is not None:
-        described["requestBody"] = {"required": True, "content": _content(route.body, *messages.MEDIA_TYPES)}
+        described["requestBody"] = {"required": True, "content": _content(route.body, *route.body_types)}
     if route.is_open:
         described["security"] = []
     return described

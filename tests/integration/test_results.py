@@ -103,6 +103,7 @@ def test_one_key_is_made_however_many_ask_at_once_and_it_verifies(engine: Engine
 
     with database.transaction(engine) as connection:
         connection.execute(delete(tables.shared_key))
+        connection.execute(delete(tables.signing_key))
     with ThreadPoolExecutor(8) as pool:
         signed = list(pool.map(sign, range(16)))
 

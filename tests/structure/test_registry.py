@@ -39,8 +39,12 @@ def test_columns_have_names_of_their_own() -> None:
 
 @pytest.mark.parametrize("table", tables.metadata.sorted_tables, ids=lambda table: table.name)
 def test_every_table_of_a_customers_belongings_has_its_tenant(table: Table) -> None:
-    ours = {"tenant", "shard", "shared_key", "counter"}
-    notes_of_a_day = {"unanswered", "idempotency_key"}  # Ids and digests, of operations that have their tenant.
+    ours = {"tenant", "shard", "shared_key", "signing_key", "counter"}
+    notes_of_a_day = {
+        "unanswered",
+        "idempotency_key",
+        "used_assertion",
+    }  # Ids and digests, of operations that have their tenant.
 
     assert (table.name in ours | notes_of_a_day) or "tenant_id" in table.c
 
