@@ -1,0 +1,178 @@
+"""The way in from outside: the proxy of docker-compose.yml, with its own configuration, before the stack."""
+
+import socket
+import ssl
+import sysconfig
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import Engine
+
+from services.directory import database, tokens
+from services.directory.tokens import Terms
+from services.stack import children, ports, supervisor
+from services.stack.children import Child, Program
+from shared.settings import Settings
+from tests import conftest
+from tests.factories import Tenant, person
+
+CADDY = Path(sysconfig.get_path("scripts")) / "caddy"
+CONFIGURATION = Path(__file__).parents[2] / "docker" / "Caddyfile"
+PATIENCE = 120.0
+SCIM = "/rest/scim/v2"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proxy:
+    """A proxy that runs: its port for TLS, and the certificate of the authority that signs its own."""
+
+    port: int
+    authority: Path
+
+    @property
+    def trusting(self) -> ssl.SSLContext:
+        """What a client needs to trust it."""
+        return ssl.create_default_context(cafile=str(self.authority))
+
+
+@pytest.fixture(scope="module")
+def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A stack that trusts the one proxy before it."""
+    environ = conftest.environment() | {"MUSTER_TRUSTED_PROXIES": "1"}
+    with supervisor.running(
+        tmp_path_factory.mktemp("behind"), gateway_port=0, flower_port=0, environ=environ
+    ) as running:
+        yield running.settings
+
+
+@pytest.fixture(scope="module")
+def behind_engine(behind: Settings) -> Iterator[Engine]:
+    pool = database.connect(behind.database_url, process="test")
+    yield pool
+    pool.dispose()
+
+
+@pytest.fixture(scope="module")
+def proxy(behind: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+    data = tmp_path_factory.mktemp("proxy")
+    chosen = ports.choose({"tls": "127.0.0.1:0", "plain": "127.0.0.1:0"})
+    port = ports.split(chosen["tls"])[1]
+    environ = conftest.environment() | {
+        "HOME": str(data),
+        "XDG_DATA_HOME": str(data),
+        "XDG_CONFIG_HOME": str(data),
+        "MUSTER_PROXY_HTTPS_PORT": str(port),
+        "MUSTER_PROXY_HTTP_PORT": str(ports.split(chosen["plain"])[1]),
+        "MUSTER_UPSTREAM": behind.gateway_bind,
+    }
+    argv = (str(CADDY), "run", "--config", str(CONFIGURATION), "--adapter", "caddyfile")
+    child = Child(Program(name="proxy", argv=argv, environment=environ), children.quiet)
+    found = Proxy(port=port, authority=data / "caddy" / "pki" / "authorities" / "local" / "root.crt")
+    try:
+        assert children.until(lambda: child.has_exited() or _speaks(found), PATIENCE)
+        assert not child.has_exited(), child.ending()
+        yield found
+    finally:
+        children.stop([child], 60, children.quiet)
+
+
+@pytest.fixture
+def outside(proxy: Proxy, behind_engine: Engine) -> Iterator[httpx.Client]:
+    """A client that comes through the proxy."""
+    with _client(proxy, conftest.make_tenant(behind_engine)) as client:
+        yield client
+
+
+def test_a_life_through_the_proxy(outside: httpx.Client) -> None:
+    created = outside.post("/Users", json=person())
+    user = f"/Users/{created.json()['id']}"
+    disabled = outside.patch(
+        user,
+        json={
+            "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+            "Operations": [{"op": "replace", "path": "active", "value": False}],
+        },
+    )
+
+    assert (created.status_code, disabled.status_code, outside.delete(user).status_code) == (201, 200, 204)
+    assert disabled.json()["active"] is False
+
+
+def test_every_answer_asks_for_tls_from_then_on_and_tells_no_version(outside: httpx.Client) -> None:
+    for path in ("/Users", "/Nothing"):
+        headers = outside.get(path).headers
+
+        assert headers["Strict-Transport-Security"] == "max-age=31536000"
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert not {"server", "via", "x-powered-by"} & set(headers)
+
+
+def test_old_versions_of_tls_are_refused(proxy: Proxy) -> None:
+    old = proxy.trusting
+    old.set_ciphers("DEFAULT:@SECLEVEL=0")
+    with pytest.warns(DeprecationWarning, match=r"TLSv1_1"):
+        old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
+
+    with pytest.raises(ssl.SSLError, match=r"(?i)version|protocol"), _plain(proxy) as connection:
+        old.wrap_socket(connection, server_hostname="localhost")
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/readyz", "/healthz"])
+def test_what_only_operators_ask_is_not_there(outside: httpx.Client, path: str) -> None:
+    assert outside.get(httpx.URL(outside.base_url).copy_with(path=path)).status_code == 404
+
+
+def test_nobody_writes_himself_into_the_network_of_a_token(proxy: Proxy, behind_engine: Engine) -> None:
+    tenant = conftest.make_tenant(behind_engine)
+    with database.transaction(behind_engine) as connection:
+        near, far = (
+            tokens.create(connection, tenant.principal.tenant_id, "bound", terms=Terms(networks=[network]))
+            for network in ("127.0.0.0/8", "203.0.113.0/24")
+        )
+    forged = {"X-Forwarded-For": "203.0.113.7", "Forwarded": "for=203.0.113.7"}
+
+    with _client(proxy, replace(tenant, secret=near)) as allowed, _client(proxy, replace(tenant, secret=far)) as other:
+        assert allowed.get("/Users", headers=forged).status_code == 200
+        assert other.get("/Users", headers=forged).status_code in {401, 403}
+
+
+def test_a_large_body_is_refused_in_the_protocols_words(outside: httpx.Client) -> None:
+    response = outside.post("/Users", content=b"x" * 2_000_000, headers={"Content-Type": "application/scim+json"})
+
+    assert response.status_code == 413
+    assert response.json()["schemas"] == ["urn:ietf:params:scim:api:messages:2.0:Error"]
+
+
+def test_headers_without_end_are_not_read(proxy: Proxy, outside: httpx.Client) -> None:
+    with _plain(proxy) as plain, proxy.trusting.wrap_socket(plain, server_hostname="localhost") as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X-Long: " + b"x" * 200_000 + b"\r\n\r\n")
+        answer = connection.recv(1_000)
+
+    assert b" 431 " in answer
+    assert outside.get("/Users").status_code == 200
+
+
+def _client(proxy: Proxy, tenant: Tenant) -> httpx.Client:
+    return httpx.Client(
+        base_url=f"https://localhost:{proxy.port}{SCIM}",
+        headers={"Authorization": f"Bearer {tenant.secret}"},
+        verify=proxy.trusting,
+        timeout=PATIENCE,
+    )
+
+
+def _plain(proxy: Proxy) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", proxy.port), timeout=PATIENCE)
+
+
+def _speaks(proxy: Proxy) -> bool:
+    if not proxy.authority.exists() or not proxy.authority.stat().st_size:
+        return False
+    try:
+        with _plain(proxy) as plain, proxy.trusting.wrap_socket(plain, server_hostname="localhost"):
+            return True
+    except OSError:
+        return False
