@@ -114,7 +114,7 @@ def _table(
     for resource in found:
         entries = history.of(connection, tenant, UUID(resource["id"]), SHOWN_ENTRIES)
         for number, entry in enumerate(entries):
-            words = "; ".join(history.in_words(change) for change in entry.changes)
+            words = "; ".join(history.in_words(change, resource_type) for change in entry.changes)
             name = _name(resource) if number == 0 else ""
             table.add_row(name, f"{entry.at.astimezone():%H:%M:%S}", f"{entry.kind.value}  {_cut(words)}")
         table.add_section()

@@ -95,6 +95,8 @@ def _values(where: str, attribute: Attribute, value: Any, show: Show) -> Iterato
     match value:
         case []:
             yield where, "none"
+        case _ if _is_secret(attribute):
+            yield where, SECRET
         case list():
             for number, element in enumerate(value, start=1):
                 yield from _values(f"{where}[{number}]", attribute, element, show)
@@ -133,7 +135,8 @@ def _filter(filter_: Filter, show: Show) -> str:
 
 
 def _is_secret(attribute: Attribute) -> bool:
-    return attribute.returned is Returned.NEVER or attribute.mutability is Mutability.WRITE_ONLY
+    is_for_nobody = attribute.returned is Returned.NEVER or attribute.mutability is Mutability.WRITE_ONLY
+    return is_for_nobody or attribute.is_sensitive
 
 
 def _is_canonical(attribute: Attribute, value: str) -> bool:

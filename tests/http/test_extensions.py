@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from services.cli import main
 from services.directory import database, history
+from shared.scim.resource_types import USERS
 from shared.scim.schemas import enterprise, group, user
 from shared.settings import Settings
 from tests.factories import Client, bulk, bulk_post, patch, person, replace, role
@@ -278,7 +279,7 @@ def test_the_history_tells_of_extensions_but_not_what_is_never_returned(
 
     assert entries[1].changes == [{"attribute": f"{URN}:number", "from": 1, "to": 2}]
     assert entries[0].changes == [{"attribute": f"{URN}:pin", "from": None, "to": None}]
-    assert history.in_words(entries[0].changes[0]) == "pin: changed"
+    assert history.in_words(entries[0].changes[0], USERS) == "pin: changed"
     assert secret["meta"]["version"] == 'W/"3"'
     assert "quixotic" not in stack_operations.outcomes()
 
