@@ -3,7 +3,14 @@
 import click
 
 from services.demo import demo
-from services.directory import backlog_commands, client_commands, dead_commands, key_commands, operation_commands
+from services.directory import (
+    backlog_commands,
+    client_commands,
+    dead_commands,
+    doctor_commands,
+    key_commands,
+    operation_commands,
+)
 from services.directory import commands as directory
 from services.directory import extension_commands as extensions
 from services.directory import token_commands as tokens
@@ -31,6 +38,7 @@ for command in (
     key_commands.keys_group,
     operation_commands.operations_group,
     directory.list_counters,
+    doctor_commands.doctor,
     extensions.extension,
     simulator.simulate,
     directory.migrate,

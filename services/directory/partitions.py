@@ -46,6 +46,13 @@ def maintain(connection: Connection, now: datetime, *, journal_days: int, histor
     ]
 
 
+def missing(connection: Connection, now: datetime) -> list[str]:
+    """Return the partitions of this week and the next one that are not there."""
+    wanted = [_name(parent.table, week) for parent in _PARENTS for week in list(_weeks(now))[1:3]]
+    there = text("SELECT to_regclass(:name) IS NOT NULL")
+    return [name for name in wanted if not connection.scalar(there, {"name": name})]
+
+
 def _weeks(now: datetime) -> Iterator[datetime]:
     this_week = _FIRST_MONDAY + (now - _FIRST_MONDAY) // WEEK * WEEK
     return (this_week + i * WEEK for i in range(-1, WEEKS_AHEAD + 1))

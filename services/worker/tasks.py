@@ -85,6 +85,7 @@ class Tasks:
 
     def sweep(self) -> None:
         """Wake every shard that has work which is due and waits."""
+        queue.tell_swept(self.redis, self.settings)
         try:
             with database.transaction(self.engine) as connection:
                 released = journal.release_far_ones(connection)
