@@ -4,6 +4,7 @@ import click
 
 from services.demo import demo
 from services.directory import (
+    audit_commands,
     backlog_commands,
     client_commands,
     dead_commands,
@@ -39,6 +40,7 @@ for command in (
     operation_commands.operations_group,
     directory.list_counters,
     doctor_commands.doctor,
+    audit_commands.audit_group,
     extensions.extension,
     simulator.simulate,
     directory.migrate,

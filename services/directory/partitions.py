@@ -53,9 +53,19 @@ def missing(connection: Connection, now: datetime) -> list[str]:
     return [name for name in wanted if not connection.scalar(there, {"name": name})]
 
 
+def is_there(connection: Connection, table: str, moment: datetime) -> bool:
+    """Whether the partition of a moment is there: it may have been dropped as too old."""
+    name = _name(table, _week(moment))
+    return connection.scalar(text("SELECT to_regclass(:name) IS NOT NULL"), {"name": name}) is True
+
+
 def _weeks(now: datetime) -> Iterator[datetime]:
-    this_week = _FIRST_MONDAY + (now - _FIRST_MONDAY) // WEEK * WEEK
-    return (this_week + i * WEEK for i in range(-1, WEEKS_AHEAD + 1))
+    return (_week(now) + i * WEEK for i in range(-1, WEEKS_AHEAD + 1))
+
+
+def _week(moment: datetime) -> datetime:
+    """Return the beginning of the week of a moment."""
+    return _FIRST_MONDAY + (moment - _FIRST_MONDAY) // WEEK * WEEK
 
 
 def _create(connection: Connection, parent: _Parent, week: datetime) -> None:

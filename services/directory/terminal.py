@@ -1,5 +1,6 @@
 """What the commands of the directory share: where the database is, errors in words, and tables."""
 
+import getpass
 import os
 import re
 from collections.abc import Iterator
@@ -59,6 +60,14 @@ def load_settings(data: Path | None) -> Settings:
         return settings.load_complete(os.environ, data)
     except settings.SettingsError as error:
         raise click.ClickException(str(error)) from error
+
+
+def operator() -> str:
+    """Return who is logged in, as far as the machine knows."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"
 
 
 def read_id(text: str, what: str) -> UUID:

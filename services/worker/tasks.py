@@ -19,6 +19,7 @@ from services.directory import (
     idempotency,
     journal,
     partitions,
+    sealing,
     signing_keys,
     tokens,
     unanswered,
@@ -100,6 +101,14 @@ class Tasks:
         if shards:
             metrics.count(metrics.SWEPT, times=len(shards))
             logger.info("swept", extra={"shards": len(shards)})
+        self._seal()
+
+    def _seal(self) -> None:
+        """Take what tokens changed into the audit; what fails is done the next time."""
+        try:
+            sealing.seal(self.engine)
+        except SQLAlchemyError as error:
+            logger.warning("sealing failed", extra={"fault": backoff.classify(error).name})
 
     def maintain(self) -> None:
         """Make the partitions of the coming weeks, drop what is too old, replace keys, warn of tokens that end soon."""
