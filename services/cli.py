@@ -11,6 +11,7 @@ from services.directory import (
     doctor_commands,
     key_commands,
     operation_commands,
+    person_commands,
 )
 from services.directory import commands as directory
 from services.directory import extension_commands as extensions
@@ -51,6 +52,8 @@ for command in (
     worker.flower,
 ):
     main.add_command(command)
+for own in (person_commands.erase_person, person_commands.export_tenant):
+    directory.tenant.add_command(own)
 for own in (backlog_commands.show_backlog, dead_commands.retry, dead_commands.discard):
     operation_commands.operations_group.add_command(own)
 directory.tenant.add_command(client_commands.trust_issuer)

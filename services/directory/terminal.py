@@ -19,6 +19,7 @@ from sqlalchemy.exc import OperationalError
 
 from services.directory import database, ids
 from services.directory.clients import ClientError
+from services.directory.erasing import ErasureError
 from services.directory.extensions import ExtensionError
 from services.directory.signing_keys import SigningKeyError
 from services.directory.tenants import TenantError
@@ -46,7 +47,7 @@ def pool(loaded: Settings) -> Iterator[Engine]:
     engine = database.connect(loaded.database_url, process="command")
     try:
         yield engine
-    except (TenantError, TokenError, ExtensionError, ClientError, SigningKeyError) as error:
+    except (TenantError, TokenError, ExtensionError, ClientError, SigningKeyError, ErasureError) as error:
         raise click.ClickException(str(error)) from error
     except OperationalError as error:
         raise click.ClickException(_in_words(error)) from error

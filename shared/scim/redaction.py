@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from shared.scim import value_paths
+from shared.scim import projection, value_paths
 from shared.scim.attributes import Attribute, Mutability, ResourceType, Returned
 from shared.scim.errors import SCIMError
 from shared.scim.filters import And, Comparison, ElementMatch, Filter, Not, Or, Present
@@ -59,6 +59,22 @@ def lines(resource_type: ResourceType, method: str, request: Any, show: Show) ->
             yield from _operation(resource_type, operation, show)
     elif request is not None:
         yield from _resource(resource_type, request, show)
+
+
+def without_secrets(resource_type: ResourceType, method: str, request: Any) -> Any:
+    """Return a request in the journal without what is never returned."""
+    if method != "PATCH":
+        return None if request is None else projection.without_secrets(request, resource_type)
+    return [one if _is_open(resource_type, one["path"]) else one | {"value": None} for one in request]
+
+
+def _is_open(resource_type: ResourceType, text: str) -> bool:
+    """Whether the value at a path may be returned; what is declared no longer may have been anything."""
+    try:
+        path = value_paths.parse(text, resource_type)
+    except SCIMError:
+        return False
+    return Returned.NEVER not in {path.attribute.returned, path.leaf.returned}
 
 
 def _operation(resource_type: ResourceType, operation: dict[str, Any], show: Show) -> Iterator[Line]:

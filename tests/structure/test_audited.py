@@ -15,6 +15,8 @@ AUDITED = {
     "demo": {Action.TENANT_CREATED, Action.TOKEN_CREATED},
     "restart": {Action.PART_RESTARTED},
     "tenant create": {Action.TENANT_CREATED},
+    "tenant erase-person": {Action.PERSON_ERASED},
+    "tenant export": {Action.TENANT_EXPORTED},
     "token create": {Action.TOKEN_CREATED},
     "token rotate": {Action.TOKEN_ROTATED},
     "token retire": {Action.TOKEN_RETIRED},
