@@ -29,6 +29,11 @@ class Action(StrEnum):
     TOKEN_ROTATED = "token rotated"  # noqa: S105
     TOKEN_RETIRED = "token retired"  # noqa: S105
     TOKEN_REVOKED = "token revoked"  # noqa: S105
+    CLIENT_CREATED = "client created"
+    CLIENT_REVOKED = "client revoked"
+    ISSUER_TRUSTED = "issuer trusted"
+    KEYS_ROTATED = "signing keys rotated"
+    KEY_REVOKED = "signing key revoked"
     EXTENSION_DECLARED = "extension declared"
     EXTENSION_REMOVED = "extension removed"
     OPERATION_RETRIED = "operation retried"

@@ -21,6 +21,11 @@ AUDITED = {
     "token rotate": {Action.TOKEN_ROTATED},
     "token retire": {Action.TOKEN_RETIRED},
     "token revoke": {Action.TOKEN_REVOKED},
+    "tenant trust-issuer": {Action.ISSUER_TRUSTED},
+    "client create": {Action.CLIENT_CREATED},
+    "client revoke": {Action.CLIENT_REVOKED},
+    "keys rotate": {Action.KEYS_ROTATED},
+    "keys revoke": {Action.KEY_REVOKED},
     "extension add": {Action.EXTENSION_DECLARED},
     "extension remove": {Action.EXTENSION_REMOVED},
     "operations retry": {Action.OPERATION_RETRIED},
@@ -30,7 +35,16 @@ AUDITED = {
 }
 READING = {
     *("tenant list", "tenant tolerances", "token list", "extension check", "extension list", "extension show"),
-    *("operations list", "operations backlog", "counters", "doctor", "audit list", "audit verify"),
+    *(
+        "operations list",
+        "operations backlog",
+        "counters",
+        "doctor",
+        "audit list",
+        "audit verify",
+        "client list",
+        "keys list",
+    ),
 }
 PROCESSES = {"up", "down", "gateway", "edge", "worker", "beat", "flower"}
 OVER_HTTP = {"simulate entra", "simulate okta"}

@@ -6,7 +6,17 @@ ERASED = {"employee", "history", "operation", "unanswered", "idempotency_key", "
 """The values of a person are blanked, or the rows removed (services/directory/erasing.py)."""
 
 IDS_ALONE = {"lane", "membership", "shard", "unsealed"}
-NOBODYS = {"tenant", "extension", "role", "counter", "tolerance_use", "shared_key"}
+NOBODYS = {
+    "tenant",
+    "extension",
+    "role",
+    "counter",
+    "tolerance_use",
+    "shared_key",
+    "client",
+    "signing_key",
+    "used_assertion",
+}
 
 
 def test_every_table_is_erased_or_has_nothing_of_a_person() -> None:
