@@ -290,3 +290,33 @@ def test_what_concerns_no_tenant_is_in_the_chain_of_the_installation(environ: di
     assert row.action == Action.AUDIT_EXPORTED
     assert "the installation" in listed.stdout
     assert verdict_of(engine, INSTALLATION).fault is None
+
+
+def test_who_looks_at_values_is_written_down(environ: dict[str, str], engine: Engine, tenant: Tenant) -> None:
+    [operation_id] = settle(engine, tenant, [201])
+
+    without = run(environ, "operations", "show", str(operation_id))
+    with_values = run(environ, "operations", "show", str(operation_id), "--values")
+
+    [row] = rows_of(engine, tenant.principal.tenant_id)
+    assert (without.exit_code, with_values.exit_code) == (0, 0)
+    assert (row.action, row.target, row.actor) == (Action.VALUES_SHOWN, str(operation_id), OPERATOR)
+
+
+def test_what_is_done_about_clients_and_keys_is_written_down(
+    environ: dict[str, str], engine: Engine, tenant: Tenant
+) -> None:
+    slug, before = tenant.principal.tenant, len(rows_of(engine, INSTALLATION))
+    created = run(environ, "client", "create", "reports", "--tenant", slug, "--scope", "read", "--scope", "users")
+    client_id = created.stdout.splitlines()[0].removeprefix("client id: ")
+    secret = created.stdout.splitlines()[1].removeprefix("client secret: ")
+
+    revoked = run(environ, "client", "revoke", client_id)
+    rotated = run(environ, "keys", "rotate")
+
+    found = rows_of(engine, tenant.principal.tenant_id)
+    assert (revoked.exit_code, rotated.exit_code) == (0, 0)
+    assert [(row.action, row.target) for row in found] == [("client created", client_id), ("client revoked", client_id)]
+    assert found[0].details["scopes"] == ["read", "users"]
+    assert secret not in str(found)
+    assert [row.action for row in rows_of(engine, INSTALLATION)[before:]] == ["signing keys rotated"]
