@@ -28,6 +28,7 @@ ENV PATH=/srv/muster/bin:/opt/muster/bin:$PATH \
     MUSTER_GATEWAY_BIND=0.0.0.0:8080 \
     MUSTER_FLOWER_BIND=0.0.0.0:5555
 WORKDIR /srv/muster
+HEALTHCHECK --interval=10s --timeout=10s --retries=3 --start-period=30s CMD ["python", "-m", "shared.healthy"]
 USER 10001:10001
 EXPOSE 8080 5555
 ENTRYPOINT ["muster"]

@@ -8,7 +8,7 @@ GATEWAY_PORT ?= 8080
 FLOWER_PORT ?= 5555
 JOBS ?= 2
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults crashes coverage conformance check up setup lock format bench fairness compose clean
+.PHONY: help demo test faults crashes coverage conformance check sbom up setup lock format bench fairness compose clean
 NEWMAN := .newman/node_modules/.bin/newman
 # Only where there are collections to run, and npm to install what runs them.
 SUITE_TOOLS := $(if $(MUSTER_SUITES),$(if $(shell command -v npm),$(NEWMAN)))
@@ -54,11 +54,12 @@ faults: setup ## Break things under load, and check every promise (SECONDS=60 SE
 crashes: setup ## Crash a process at every statement of accept and drain, and compare (COUNT=1000 SEED=7)
 	@CRASHES=$(COUNT) SEED=$(SEED) $(BIN)/python -m tests.faults.crashes
 
-check: setup ## Lint, types and import contracts
+check: setup ## Lint (security rules too), types, import contracts, and known vulnerabilities of what is locked
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@$(BIN)/python -m tests.supply.advisories
 
 format: setup ## Format the code, and mend what can be mended
 	$(BIN)/ruff format .
@@ -73,6 +74,10 @@ fairness: setup ## Measure how much one tenant slows another, and write bench/fa
 compose: setup ## Build the image, run the composed stack, provision it, and take it down (needs docker)
 	tests/compose/check-compose
 
+sbom: setup ## Write sbom.json, what the image has in it, as CycloneDX
+	$(BIN)/python -W ignore -m cyclonedx_py requirements --pyproject pyproject.toml --output-format JSON \
+	  --output-reproducible --output-file sbom.json requirements/runtime.txt
+
 lock: setup ## Write requirements/*.txt anew from pyproject.toml
 	$(PIP) install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
@@ -84,4 +89,4 @@ lock: setup ## Write requirements/*.txt anew from pyproject.toml
 
 clean: ## Remove what was set up and measured here, data included
 	@if [ -x $(BIN)/muster ]; then $(BIN)/muster down; fi
-	rm -rf .venv .newman .muster .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .newman .muster sbom.json .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

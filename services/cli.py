@@ -3,7 +3,16 @@
 import click
 
 from services.demo import demo
-from services.directory import backlog_commands, client_commands, dead_commands, key_commands, operation_commands
+from services.directory import (
+    audit_commands,
+    backlog_commands,
+    client_commands,
+    dead_commands,
+    doctor_commands,
+    key_commands,
+    operation_commands,
+    person_commands,
+)
 from services.directory import commands as directory
 from services.directory import extension_commands as extensions
 from services.directory import token_commands as tokens
@@ -31,6 +40,8 @@ for command in (
     key_commands.keys_group,
     operation_commands.operations_group,
     directory.list_counters,
+    doctor_commands.doctor,
+    audit_commands.audit_group,
     extensions.extension,
     simulator.simulate,
     directory.migrate,
@@ -41,6 +52,8 @@ for command in (
     worker.flower,
 ):
     main.add_command(command)
+for own in (person_commands.erase_person, person_commands.export_tenant):
+    directory.tenant.add_command(own)
 for own in (backlog_commands.show_backlog, dead_commands.retry, dead_commands.discard):
     operation_commands.operations_group.add_command(own)
 directory.tenant.add_command(client_commands.trust_issuer)

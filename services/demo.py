@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection, Engine
 
-from services.directory import database, history, listing, queries, tenants, tokens
+from services.directory import audit, database, history, listing, queries, tenants, terminal, tokens
+from services.directory.audit_chain import Action
 from services.directory.listing import Listing, Source
 from services.directory.rows import Resource
 from services.directory.tenants import TenantError
@@ -76,6 +77,9 @@ def _play(console: Console, stack: Stack) -> bool:
     with database.transaction(engine) as connection:
         tenant = _tenant(connection)
         secret = tokens.create(connection, tenant, "demo")
+        principal = tokens.authenticate(connection, secret)
+        assert principal is not None, "it has just been made"
+        _record(connection, tenant, Action.TOKEN_CREATED, principal.token_id)
     url = f"{stack.settings.public_url}/rest/scim/v2/"
     with progress.on(Console(stderr=True)) as display:
         report = entra.provision(Target(url=url, token=secret), PLAN, display)
@@ -90,7 +94,13 @@ def _tenant(connection: Connection) -> UUID:
     try:
         return tenants.find(connection, TENANT).id
     except TenantError:
-        return tenants.create(connection, TENANT, None).id
+        made = tenants.create(connection, TENANT, None).id
+        _record(connection, made, Action.TENANT_CREATED, made)
+        return made
+
+
+def _record(connection: Connection, tenant: UUID, action: Action, target: UUID) -> None:
+    audit.record(connection, tenant, action, actor=terminal.operator(), target=target, details={"for": "the demo"})
 
 
 def _show(console: Console, engine: Engine, tenant: UUID) -> None:
@@ -114,7 +124,7 @@ def _table(
     for resource in found:
         entries = history.of(connection, tenant, UUID(resource["id"]), SHOWN_ENTRIES)
         for number, entry in enumerate(entries):
-            words = "; ".join(history.in_words(change) for change in entry.changes)
+            words = "; ".join(history.in_words(change, resource_type) for change in entry.changes)
             name = _name(resource) if number == 0 else ""
             table.add_row(name, f"{entry.at.astimezone():%H:%M:%S}", f"{entry.kind.value}  {_cut(words)}")
         table.add_section()

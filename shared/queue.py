@@ -37,8 +37,12 @@ WAKE_MILLISECONDS = 5_000
 ALIVE_SECONDS = 15
 """A worker that has not told for so long that it lives is not counted on."""
 
+LONGEST_SILENCE_SECONDS = 30.0
+"""Beat that has rung less often than this is away, unless it is to ring less often."""
+
 SOCKET_TIMEOUT_SECONDS = 1.0
 _ALIVE = "worker:alive"
+_BEAT = "beat:alive"
 _SOCKET = "redis+socket://"
 
 
@@ -124,6 +128,24 @@ def tell_alive(redis: Redis) -> None:
 def has_worker(redis: Redis) -> bool:
     """Whether a worker has told lately that it is at work. Raises RedisError."""
     return bool(redis.exists(_ALIVE))
+
+
+def tell_swept(redis: Redis, settings: Settings) -> None:
+    """Tell that beat rang and a worker swept; it is forgotten unless it is told again."""
+    try:
+        redis.set(_BEAT, 1, px=round(1000 * beat_seconds(settings)))
+    except RedisError as error:
+        logger.warning("beat's sign of life not sent", extra={"error": type(error).__name__})
+
+
+def has_beat(redis: Redis) -> bool:
+    """Whether somebody has swept lately because beat rang. Raises RedisError."""
+    return bool(redis.exists(_BEAT))
+
+
+def beat_seconds(settings: Settings) -> float:
+    """Return after how long a silence beat is away."""
+    return max(LONGEST_SILENCE_SECONDS, 3 * settings.sweep_seconds)
 
 
 def clear(redis: Redis, shard: int, *, is_patient: bool = False) -> None:

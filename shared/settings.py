@@ -7,9 +7,10 @@ addresses of its servers in `stack.json` in its data folder, so that every comma
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
+from urllib.parse import quote
 
 PREFIX = "MUSTER_"
 STACK_FILE = "stack.json"
@@ -18,6 +19,8 @@ _TRUTHS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no
 
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+FILE = "_FILE"
+"""What the name of a secret's variable ends in where it names a file that has the secret."""
 
 
 class SettingsError(ValueError):
@@ -28,18 +31,24 @@ def _setting(default: Any, doc: str) -> Any:
     return field(default=default, metadata={"doc": doc})
 
 
+def _secret(doc: str) -> Any:
+    """Declare a setting that is a secret or holds one: it may come from a file, and no message quotes it."""
+    return field(default="", repr=False, metadata={"doc": doc, "secret": True})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Every setting, by the name of its environment variable without the prefix `MUSTER_`."""
 
-    database_url: str = _setting("", "PostgreSQL, as postgresql://user:password@host:5432/name. Required.")
-    broker_url: str = _setting("", "Redis or Valkey, as redis://host:6379/0 or redis+socket:///path. Required.")
+    database_url: str = _secret("PostgreSQL, as postgresql://user:password@host:5432/name. Required.")
+    broker_url: str = _secret("Redis or Valkey, as redis://host:6379/0 or redis+socket:///path. Required.")
+    broker_password: str = _secret("Password of the broker, where its URL has none; any characters will do.")
     public_url: str = _setting("http://127.0.0.1:8080", "Base of every meta.location for tenants without a domain.")
     gateway_bind: str = _setting("127.0.0.1:8080", "Where the gateway listens, as host:port.")
     gateway_processes: int = _setting(1, "Gateway processes; each takes about one core under full load.")
     worker_processes: int = _setting(2, "Worker processes; each takes about one core under full load.")
     flower_bind: str = _setting("127.0.0.1:5555", "Where Flower listens, as host:port.")
-    flower_basic_auth: str = _setting("", "user:password for Flower; required once it listens beyond loopback.")
+    flower_basic_auth: str = _secret("user:password for Flower; required once it listens beyond loopback.")
     shards: int = _setting(8, "Hash buckets of lanes, the unit of waking; a lane keeps the shard it was born with.")
     deadline_seconds: float = _setting(25.0, "A request is answered by then: its outcome, or 503 (never applied).")
     admission_seconds: float = _setting(12.0, "A tenant whose writes would wait longer than this is told 429.")
@@ -59,7 +68,7 @@ class Settings:
     security_events: bool = _setting(
         default=False, doc="Whether /ServiceProviderConfig tells of asynchronous requests; some clients fail on it."
     )
-    metrics_token: str = _setting("", "Who presents it as a bearer token may read /metrics; without it nobody may.")
+    metrics_token: str = _secret("Who presents it as a bearer token may read /metrics; without it nobody may.")
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.")
 
 
@@ -71,6 +80,7 @@ class _Rule:
     words: str
 
 
+SECRETS = tuple(f.name for f in fields(Settings) if f.metadata.get("secret"))
 _POSITIVE = _Rule(lambda value: value > 0, "greater than 0")
 _ADDRESS = _Rule(lambda value: re.fullmatch(r".+:[0-9]{1,5}", value) is not None, "host:port")
 _RULES: dict[str, _Rule] = {
@@ -95,8 +105,8 @@ def load(environ: Mapping[str, str], data: Path | None = None) -> Settings:
 
     Raises SettingsError naming every value that is malformed.
     """
-    texts = _stack_values(data or data_folder(environ)) | _environment_values(environ)
-    settings = Settings(**_typed(texts))
+    texts = _stack_values(data or data_folder(environ)) | _environment_values(environ) | _file_values(environ)
+    settings = _with_password(Settings(**_typed(texts)))
     wrong = [complaint for name, rule in _RULES.items() if (complaint := _complaint(settings, name, rule))]
     if wrong:
         raise SettingsError("; ".join(wrong))
@@ -143,6 +153,33 @@ def _environment_values(environ: Mapping[str, str]) -> dict[str, str]:
     return {names[key]: value for key, value in environ.items() if key in names and value}
 
 
+def _file_values(environ: Mapping[str, str]) -> dict[str, str]:
+    """Read the secrets that are in files, as container platforms give them. Raises SettingsError naming all."""
+    values, wrong = {}, []
+    for name in SECRETS:
+        variable = PREFIX + name.upper()
+        path = environ.get(variable + FILE)
+        if not path:
+            continue
+        if environ.get(variable):
+            wrong.append(f"{variable} and {variable}{FILE} are both set: keep one of them")
+        try:
+            values[name] = Path(path).read_text().rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            wrong.append(f"{variable}{FILE} names a file that cannot be read ({type(error).__name__})")
+    if wrong:
+        raise SettingsError("; ".join(wrong))
+    return values
+
+
+def _with_password(settings: Settings) -> Settings:
+    """Put the broker's password into its URL, where everybody looks for it."""
+    scheme, there, rest = settings.broker_url.partition("://")
+    if not settings.broker_password or not there or "@" in rest or scheme not in {"redis", "rediss"}:
+        return settings
+    return replace(settings, broker_url=f"{scheme}://:{quote(settings.broker_password, safe='')}@{rest}")
+
+
 def _complaint(settings: Settings, name: str, rule: _Rule) -> str | None:
     """Return what is wrong with a value, without the value: a URL may hold a password."""
     return None if rule.holds(getattr(settings, name)) else f"{PREFIX}{name.upper()} must be {rule.words}"
@@ -156,6 +193,7 @@ def _typed(texts: Mapping[str, str]) -> dict[str, Any]:
         try:
             values[name] = _truth(text) if hints[name] is bool else hints[name](text)
         except ValueError:
+            # A number or a truth: no secret is one.
             wrong.append(f"{PREFIX}{name.upper()} must be {hints[name].__name__}, not {text!r}")
         except KeyError:
             wrong.append(f"{name} is not a setting")

@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import click
+from sqlalchemy import Connection
 
-from services.directory import clients, tenants, terminal, tokens
+from services.directory import audit, clients, tenants, terminal, tokens
+from services.directory.audit_chain import Action
 from services.directory.clients import Client, Federation, Kind
 from services.directory.tokens import Scope, Terms
 
@@ -72,6 +75,7 @@ def create_client(
         else:
             federation = Federation(issuer=issuer, audiences=audiences, subject=subject, jwks_url=jwks_url)
             client_id, secret = clients.create_with_assertion(connection, tenant_id, name, terms, federation), None
+        _record(connection, Action.CLIENT_CREATED, client_id)
     click.echo(f"client id: {client_id}")
     if secret is not None:
         click.echo(f"client secret: {secret}")
@@ -99,9 +103,12 @@ def revoke_client(client_id: str, data: Path | None) -> None:
     """Revoke the client CLIENT_ID at once, with every access token that it has: refused everywhere in two seconds."""
     wanted = terminal.read_id(client_id, "client")
     with terminal.transaction(data) as connection:
-        is_revoked = clients.revoke(connection, wanted)
-    if not is_revoked:
-        raise click.ClickException("There is no such client, or it was revoked before (see: muster client list)")
+        found = clients.find(connection, wanted)
+        if found is None or not clients.revoke(connection, wanted):
+            raise click.ClickException("There is no such client, or it was revoked before (see: muster client list)")
+        tenant_id, actor = tenants.find(connection, found.tenant).id, terminal.operator()
+        about = {"name": found.name}
+        audit.record(connection, tenant_id, Action.CLIENT_REVOKED, actor=actor, target=wanted, details=about)
     click.echo(f"client {client_id} revoked", err=True)
 
 
@@ -133,7 +140,18 @@ def trust_issuer(
     with terminal.transaction(data) as connection:
         tenant_id = tenants.find(connection, tenant).id
         client_id = clients.trust(connection, tenant_id, name, _terms(scopes, networks), federation)
+        _record(connection, Action.ISSUER_TRUSTED, client_id)
     click.echo(str(client_id))
+
+
+def _record(connection: Connection, action: Action, client_id: UUID) -> None:
+    """Write down a new client with its terms."""
+    made = clients.find(connection, client_id)
+    assert made is not None, "it has just been made"
+    terms = {name: getattr(made, name) for name in ("name", "issuer", "subject", "jwks_url")}
+    lists = {name: list(getattr(made, name)) for name in ("audiences", "scopes", "networks")}
+    tenant_id, actor = tenants.find(connection, made.tenant).id, terminal.operator()
+    audit.record(connection, tenant_id, action, actor=actor, target=made.id, details=terms | lists)
 
 
 def _terms(scopes: tuple[str, ...], networks: tuple[str, ...]) -> Terms:

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from services.directory import (
+    audit,
     counters,
     database,
     migrating,
@@ -12,6 +13,7 @@ from services.directory import (
     terminal,
     tolerance_uses,
 )
+from services.directory.audit_chain import Action
 from services.directory.tolerance_uses import Use
 from shared import logs, metrics
 from shared.scim.dialects import tolerances
@@ -22,7 +24,13 @@ def migrate() -> None:
     """Bring the database's schema up to date; harmless to run again."""
     loaded = terminal.load_settings(None)
     logs.configure(loaded.log_level, "migrate")
-    migrating.upgrade(database.connect(loaded.database_url, process="migrate"), loaded)
+    engine = database.connect(loaded.database_url, process="migrate")
+    before, after = migrating.upgrade(engine, loaded)
+    if before != after:
+        about = {"from": before, "to": after}
+        with database.transaction(engine) as connection:
+            audit.record(connection, None, Action.SCHEMA_MIGRATED, actor=terminal.operator(), details=about)
+    engine.dispose()
 
 
 @click.group()
@@ -38,6 +46,10 @@ def create_tenant(slug: str, domain: str | None, data: Path | None) -> None:
     """Create the tenant SLUG."""
     with terminal.transaction(data) as connection:
         made = tenants.create(connection, slug, domain)
+        about = {"name": slug, "domain": domain}
+        audit.record(
+            connection, made.id, Action.TENANT_CREATED, actor=terminal.operator(), target=made.id, details=about
+        )
     click.echo(f"tenant {made.slug} created. Next: muster token create {made.slug}", err=True)
 
 

@@ -61,6 +61,17 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
+def snapshot(engine: Engine) -> Iterator[Connection]:
+    """Read one state of the database for as long as it takes; nothing is written."""
+    with engine.connect() as connection:
+        reading = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        with reading.begin():
+            for timeout in TIMEOUTS:
+                reading.exec_driver_sql(f"SET LOCAL {timeout} = 0")
+            yield reading
+
+
+@contextmanager
 def autocommit(engine: Engine) -> Iterator[Connection]:
     """Run single statements, each its own transaction."""
     with engine.connect() as connection:

@@ -1,6 +1,5 @@
 """The commands that decide about dead operations: retry them, or discard them."""
 
-import getpass
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -11,11 +10,12 @@ from typing import TypeVar
 from uuid import UUID
 
 import click
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
-from services.directory import database, operation_options, operations, tenants, terminal
+from services.directory import audit, database, operation_options, operations, tenants, terminal
 from services.directory import dead as dead_operations
-from services.directory.dead import Case, DecisionError, Standing
+from services.directory.audit_chain import Action
+from services.directory.dead import Case, DecisionError, Replay, Standing
 from services.directory.journal import State
 from services.directory.operations import Wanted
 from services.directory.replaying import Ended, Replayer
@@ -25,14 +25,6 @@ from shared.settings import Settings
 Item = TypeVar("Item")
 TOLD = 10
 """Warnings that are written out; of more only the number is told."""
-
-
-def _operator() -> str:
-    """Return who is logged in, as far as the machine knows."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "unknown"
 
 
 def _decision(command: Callable[..., None]) -> Callable[..., None]:
@@ -97,7 +89,7 @@ def retry(
 @click.command()
 @_decision
 @click.option("--why", required=True, metavar="TEXT", help="Why nobody needs them; kept with each. No personal data.")
-@click.option("--by", default=_operator, metavar="NAME", help="Who decided it.  [default: your login]")
+@click.option("--by", default=terminal.operator, metavar="NAME", help="Who decided it.  [default: your login]")
 def discard(
     operation_ids: tuple[str, ...],
     wanted: Wanted,
@@ -202,7 +194,8 @@ def _confirm(cases: Sequence[Case], done: str, *, is_agreed: bool) -> None:
 def _replay(engine: Engine, loaded: Settings, cases: Sequence[Case], wait_seconds: float) -> list[Ended]:
     ended: list[Ended] = []
     app, redis = queue.create(loaded), queue.redis_client(loaded)
-    replayer = Replayer(engine=engine, wake=partial(queue.wake, app, redis), wait_seconds=wait_seconds)
+    ring = partial(queue.wake, app, redis)
+    replayer = Replayer(engine=engine, wake=ring, wait_seconds=wait_seconds, note=_note_replay)
     try:
         with _progress(cases, replayer.replay(cases)) as progress:
             ended.extend(progress)
@@ -222,12 +215,22 @@ def _discard(engine: Engine, cases: Sequence[Case], *, by: str, why: str) -> boo
             try:
                 with database.transaction(engine) as connection:
                     dead_operations.discard(connection, case.id, by=by, why=why)
+                    _record(connection, case, Action.OPERATION_DISCARDED, {"by": by, "why": why})
                 discarded += 1
             except DecisionError as error:
                 _complain(case.id, str(error))
     if cases:
         click.echo(f"{discarded} discarded", err=True)
     return discarded == len(cases)
+
+
+def _note_replay(connection: Connection, case: Case, made: Replay) -> None:
+    _record(connection, case, Action.OPERATION_RETRIED, {"replay": str(made.id)})
+
+
+def _record(connection: Connection, case: Case, action: Action, details: dict[str, str]) -> None:
+    tenant_id = tenants.find(connection, case.tenant).id
+    audit.record(connection, tenant_id, action, actor=terminal.operator(), target=case.id, details=details)
 
 
 def _tell(ended: Sequence[Ended]) -> None:

@@ -3,10 +3,13 @@
 import json
 from pathlib import Path
 from typing import TextIO
+from uuid import UUID
 
 import click
+from sqlalchemy import Connection
 
-from services.directory import extensions, tenants, terminal
+from services.directory import audit, extensions, tenants, terminal
+from services.directory.audit_chain import Action
 from shared.scim import extension_files
 from shared.scim.extension_files import Extension, ExtensionFileError
 
@@ -41,7 +44,9 @@ def add_extension(tenant: str, file: TextIO, data: Path | None) -> None:
     """
     found = _read(file)
     with terminal.transaction(data) as connection:
-        extensions.declare(connection, tenants.find(connection, tenant).id, found)
+        tenant_id = tenants.find(connection, tenant).id
+        extensions.declare(connection, tenant_id, found)
+        _record(connection, tenant_id, Action.EXTENSION_DECLARED, found.schema.id, extension_files.document(found))
     click.echo(f"extension {found.schema.id} of {found.resource_type} declared for {tenant}. {SOON}", err=True)
 
 
@@ -82,8 +87,10 @@ def show_extension(tenant: str, urn: str, data: Path | None) -> None:
 def remove_extension(tenant: str, urn: str, data: Path | None) -> None:
     """Forget the extension URN of TENANT. Values stay, unseen: they are back when it is declared again."""
     with terminal.transaction(data) as connection:
-        if not extensions.forget(connection, tenants.find(connection, tenant).id, urn):
+        tenant_id = tenants.find(connection, tenant).id
+        if not extensions.forget(connection, tenant_id, urn):
             raise _unknown(tenant)
+        _record(connection, tenant_id, Action.EXTENSION_REMOVED, urn, None)
     click.echo(f"extension {urn} of {tenant} forgotten; its values stay stored. {SOON}", err=True)
 
 
@@ -96,6 +103,10 @@ def _read(file: TextIO) -> Extension:
         return extension_files.parse(text)
     except (ExtensionFileError, UnicodeDecodeError) as error:
         raise click.ClickException(f"{name}: {error}") from error
+
+
+def _record(connection: Connection, tenant_id: UUID, action: Action, urn: str, document: object) -> None:
+    audit.record(connection, tenant_id, action, actor=terminal.operator(), target=urn, details=document)
 
 
 def _unknown(tenant: str) -> click.ClickException:

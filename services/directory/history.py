@@ -11,7 +11,7 @@ from sqlalchemy import Connection, insert, select
 
 from services.directory import tables
 from services.directory.journal import Operation
-from shared.scim import projection
+from shared.scim import paths, projection
 from shared.scim.attributes import Attribute, ResourceType, Schema
 
 
@@ -63,10 +63,10 @@ def entry(
 def changes(resource_type: ResourceType, old: dict[str, Any], new: dict[str, Any]) -> list[dict[str, Any]]:
     """Compare two states of a resource, attribute by attribute; what a client cannot write is left out.
 
-    Of what is never returned it is told that it changed, and no value.
+    Of what is never returned, or sensitive, it is told that it changed, and no value.
     """
-    open_old = projection.without_secrets(old, resource_type)
-    open_new = projection.without_secrets(new, resource_type)
+    open_old = projection.without_sensitive(old, resource_type)
+    open_new = projection.without_sensitive(new, resource_type)
     found = []
     for schema, attribute in resource_type.walk():
         before, after = (_value(resource_type, schema, attribute, resource) for resource in (old, new))
@@ -103,9 +103,11 @@ def of(connection: Connection, tenant_id: UUID, resource_id: UUID, limit: int) -
     return [Entry(**{**row, "kind": Kind(row["kind"])}) for row in connection.execute(statement).mappings()]
 
 
-def in_words(change: dict[str, Any]) -> str:
-    """Return one change as a line of text."""
+def in_words(change: dict[str, Any], resource_type: ResourceType) -> str:
+    """Return one change as a line of text, without the value of what is sensitive by now."""
     attribute = change["attribute"].rpartition(":")[2]
+    if _is_sensitive(change["attribute"], resource_type):
+        return f"{attribute}: changed"
     if "added" in change:
         joined = [f"+ {item['display']}" for item in change["added"]]
         left = [f"- {item['display']}" for item in change["removed"]]
@@ -122,3 +124,9 @@ def _brief(value: Any) -> str:
     if isinstance(value, dict):
         return str(value.get("value") or value.get("formatted") or " ".join(str(v) for v in value.values()))
     return "" if value is None else str(value)
+
+
+def _is_sensitive(name: str, resource_type: ResourceType) -> bool:
+    """Whether no value is told: also of what was written before its attribute was declared sensitive."""
+    path = paths.find(name, resource_type)
+    return path is not None and (path.attribute.is_sensitive or path.leaf.is_sensitive)

@@ -1,6 +1,6 @@
 """Make and read resource ids: UUIDv7, which rise with time and so keep indexes and pages in the order of creation."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 import uuid_utils.compat
@@ -55,3 +55,8 @@ def last_of(group: UUID) -> UUID:
 def first_at(moment: datetime) -> UUID:
     """Return the smallest id that can be made at a moment: what bounds a partition of the journal."""
     return UUID(int=int(moment.timestamp() * 1000) << 80)
+
+
+def moment(id_: UUID) -> datetime:
+    """Return when an id was made."""
+    return datetime.fromtimestamp((id_.int >> 80) / 1000, UTC)

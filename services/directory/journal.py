@@ -166,16 +166,22 @@ SELECT id, shard FROM written UNION ALL SELECT id, NULL FROM repeated
 )
 
 # The ids lie between two parameters, so that only the partitions are opened in which they can be. The run of a shard
-# ends with its outcomes; who settles without a run names no shard.
+# ends with its outcomes; who settles without a run names no shard. What had an effect waits to be taken into the audit
+# (docs/decisions/0030-audit.md).
 _SETTLE = text("""
 WITH ended AS (
   UPDATE shard SET running = '{}', settled = settled + cardinality(:id) WHERE id = :shard
+), done AS (
+  UPDATE operation o
+  SET state = 'settled', status = s.status, outcome = s.outcome, settled_at = clock_timestamp(), starts = o.starts + 1,
+      not_before = NULL
+  FROM unnest(:id, :status, cast(:outcome AS jsonb[])) AS s(id, status, outcome)
+  WHERE o.id = s.id AND o.state = 'pending' AND o.id BETWEEN :first AND :last
+  RETURNING o.id, o.tenant_id, o.status
+), noted AS (
+  INSERT INTO unsealed (operation_id, tenant_id) SELECT id, tenant_id FROM done WHERE status < 300
 )
-UPDATE operation o
-SET state = 'settled', status = s.status, outcome = s.outcome, settled_at = clock_timestamp(), starts = o.starts + 1,
-    not_before = NULL
-FROM unnest(:id, :status, cast(:outcome AS jsonb[])) AS s(id, status, outcome)
-WHERE o.id = s.id AND o.state = 'pending' AND o.id BETWEEN :first AND :last
+SELECT count(*) FROM done
 """).bindparams(
     bindparam("id", type_=ARRAY(Uuid)),
     bindparam("shard", type_=Integer),
@@ -212,7 +218,7 @@ def settle(connection: Connection, ended: Sequence[Outcome], *, run_of: int | No
     if not ended:
         return
     ids = [outcome.operation_id for outcome in ended]
-    done = connection.execute(
+    done = connection.scalar(
         _SETTLE,
         {
             "id": ids,
@@ -223,7 +229,7 @@ def settle(connection: Connection, ended: Sequence[Outcome], *, run_of: int | No
             "outcome": [orjson.dumps(outcome.document()).decode() for outcome in ended],
         },
     )
-    assert done.rowcount == len(ended), "an operation was settled by another while its row was locked"
+    assert done == len(ended), "an operation was settled by another while its row was locked"
 
 
 def prevent(connection: Connection, write: Write) -> bool:

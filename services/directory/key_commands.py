@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from services.directory import signing_keys, terminal
+from services.directory import audit, signing_keys, terminal
+from services.directory.audit_chain import Action
 from services.directory.signing_keys import Key
 
 
@@ -40,6 +41,7 @@ def rotate_keys(ahead: timedelta, data: Path | None) -> None:
     """Make a new key. The old one verifies until all that it signed has ended, so no client notices."""
     with terminal.transaction(data) as connection:
         made = signing_keys.rotate(connection, ahead)
+        audit.record(connection, None, Action.KEYS_ROTATED, actor=terminal.operator(), target=made.kid)
     click.echo(f"key {made.kid} signs from {terminal.moment(made.signs_from)} on", err=True)
 
 
@@ -50,6 +52,7 @@ def revoke_key(kid: str, data: Path | None) -> None:
     """End the key KID at once, because it has leaked: a new one signs, and all that KID signed is refused."""
     with terminal.transaction(data) as connection:
         signing_keys.revoke(connection, kid)
+        audit.record(connection, None, Action.KEY_REVOKED, actor=terminal.operator(), target=kid)
     click.echo(f"key {kid} revoked", err=True)
 
 

@@ -15,18 +15,23 @@ from shared.settings import Settings
 _LOCK = 0x6D696772
 
 
-def upgrade(engine: Engine, settings: Settings) -> None:
-    """Run the migrations that are missing, and make the partitions of the next weeks; harmless to run twice."""
+def upgrade(engine: Engine, settings: Settings) -> tuple[str | None, str | None]:
+    """Run the migrations that are missing, and make the partitions of the next weeks; harmless to run twice.
+
+    Return the revisions before and after.
+    """
     config = _config()
     with engine.begin() as connection:
         connection.execute(text("SET LOCAL lock_timeout = '60s'"))
         connection.execute(text("SET LOCAL statement_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         config.attributes["connection"] = connection
+        before = MigrationContext.configure(connection).get_current_revision()
         command.upgrade(config, "head")
         partitions.maintain(
             connection, datetime.now(UTC), journal_days=settings.journal_days, history_days=settings.history_days
         )
+        return before, MigrationContext.configure(connection).get_current_revision()
 
 
 def is_current(connection: Connection) -> bool:

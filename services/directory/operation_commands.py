@@ -9,7 +9,8 @@ from uuid import UUID
 
 import click
 
-from services.directory import next_steps, operation_details, operation_options, operations, tenants, terminal
+from services.directory import audit, next_steps, operation_details, operation_options, operations, tenants, terminal
+from services.directory.audit_chain import Action
 from services.directory.journal import State
 from services.directory.operation_details import Detail
 from services.directory.operations import Line, Wanted
@@ -75,6 +76,9 @@ def show_operation(operation_id: str, values: bool, is_json: bool, data: Path | 
     """
     with terminal.transaction(data) as connection:
         found = operation_details.find(connection, terminal.read_id(operation_id, "operation"))
+        if found is not None and values:
+            tenant_id, actor = tenants.find(connection, found.tenant).id, terminal.operator()
+            audit.record(connection, tenant_id, Action.VALUES_SHOWN, actor=actor, target=found.id)
     if found is None:
         raise click.ClickException("There is no such operation (see: muster operations list)")
     show = redaction.with_values if values else redaction.without_values

@@ -46,9 +46,26 @@ def maintain(connection: Connection, now: datetime, *, journal_days: int, histor
     ]
 
 
+def missing(connection: Connection, now: datetime) -> list[str]:
+    """Return the partitions of this week and the next one that are not there."""
+    wanted = [_name(parent.table, week) for parent in _PARENTS for week in list(_weeks(now))[1:3]]
+    there = text("SELECT to_regclass(:name) IS NOT NULL")
+    return [name for name in wanted if not connection.scalar(there, {"name": name})]
+
+
+def is_there(connection: Connection, table: str, moment: datetime) -> bool:
+    """Whether the partition of a moment is there: it may have been dropped as too old."""
+    name = _name(table, _week(moment))
+    return connection.scalar(text("SELECT to_regclass(:name) IS NOT NULL"), {"name": name}) is True
+
+
 def _weeks(now: datetime) -> Iterator[datetime]:
-    this_week = _FIRST_MONDAY + (now - _FIRST_MONDAY) // WEEK * WEEK
-    return (this_week + i * WEEK for i in range(-1, WEEKS_AHEAD + 1))
+    return (_week(now) + i * WEEK for i in range(-1, WEEKS_AHEAD + 1))
+
+
+def _week(moment: datetime) -> datetime:
+    """Return the beginning of the week of a moment."""
+    return _FIRST_MONDAY + (moment - _FIRST_MONDAY) // WEEK * WEEK
 
 
 def _create(connection: Connection, parent: _Parent, week: datetime) -> None:

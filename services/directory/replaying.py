@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from services.directory import database, dead
 from services.directory.dead import Case, DecisionError, Replay, Standing
@@ -44,6 +44,8 @@ class Replayer:
     engine: Engine
     wake: Callable[[int], bool]
     wait_seconds: float
+    note: Callable[[Connection, Case, Replay], None]
+    """Writes down who decided it, in the transaction that accepts it."""
 
     def replay(self, cases: Sequence[Case]) -> Iterator[Ended]:
         """Replay operations, a hundred at a time; yield what became of each, in the order of their lanes."""
@@ -58,7 +60,9 @@ class Replayer:
     def _accept(self, case: Case) -> Ended:
         try:
             with database.transaction(self.engine) as connection:
-                return Ended(case=case, replay=dead.replay(connection, case.id, case.later))
+                made = dead.replay(connection, case.id, case.later)
+                self.note(connection, case, made)
+                return Ended(case=case, replay=made)
         except DecisionError as error:
             return Ended(case=case, refusal=str(error))
 

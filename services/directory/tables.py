@@ -300,6 +300,28 @@ shard = Table(
     Column("running", ARRAY(Uuid), nullable=False),
     Column("settled", BigInteger, nullable=False, server_default="0"),
 )
+audit = Table(
+    "audit",
+    metadata,
+    Column("tenant_id", Uuid, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("at", _TIME, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("target", Text),
+    Column("details", _JSON),
+    Column("salt", LargeBinary),
+    Column("digest", LargeBinary, nullable=False),
+    Column("previous", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "seq"),
+)
+unsealed = Table(
+    "unsealed",
+    metadata,
+    Column("operation_id", Uuid, primary_key=True),
+    Column("tenant_id", Uuid, nullable=False),
+)
 shared_key = Table(
     "shared_key",
     metadata,

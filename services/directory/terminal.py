@@ -1,5 +1,6 @@
 """What the commands of the directory share: where the database is, errors in words, and tables."""
 
+import getpass
 import os
 import re
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from sqlalchemy.exc import OperationalError
 
 from services.directory import database, ids
 from services.directory.clients import ClientError
+from services.directory.erasing import ErasureError
 from services.directory.extensions import ExtensionError
 from services.directory.signing_keys import SigningKeyError
 from services.directory.tenants import TenantError
@@ -45,7 +47,7 @@ def pool(loaded: Settings) -> Iterator[Engine]:
     engine = database.connect(loaded.database_url, process="command")
     try:
         yield engine
-    except (TenantError, TokenError, ExtensionError, ClientError, SigningKeyError) as error:
+    except (TenantError, TokenError, ExtensionError, ClientError, SigningKeyError, ErasureError) as error:
         raise click.ClickException(str(error)) from error
     except OperationalError as error:
         raise click.ClickException(_in_words(error)) from error
@@ -59,6 +61,14 @@ def load_settings(data: Path | None) -> Settings:
         return settings.load_complete(os.environ, data)
     except settings.SettingsError as error:
         raise click.ClickException(str(error)) from error
+
+
+def operator() -> str:
+    """Return who is logged in, as far as the machine knows."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"
 
 
 def read_id(text: str, what: str) -> UUID:

@@ -7,7 +7,8 @@ from uuid import UUID
 import click
 from sqlalchemy import Connection
 
-from services.directory import queries, tenants, terminal, tokens
+from services.directory import audit, queries, tenants, terminal, tokens
+from services.directory.audit_chain import Action
 from services.directory.tokens import Scope, Terms, Token
 from shared.scim import resource_types
 
@@ -65,6 +66,8 @@ def create_token(
         tenant_id = tenants.find(connection, tenant).id
         user_id = None if user is None else _user(connection, tenant_id, user)
         secret = tokens.create(connection, tenant_id, name, user_id, terms)
+        made = _of_secret(connection, secret)
+        _record(connection, Action.TOKEN_CREATED, made, _terms(made))
     click.echo(secret)
 
 
@@ -100,7 +103,9 @@ def rotate_token(token_id: str, overlap: timedelta, data: Path | None) -> None:
     with terminal.transaction(data) as connection:
         secret = tokens.rotate(connection, wanted, overlap)
         old = tokens.find(connection, wanted)
-    assert old is not None, "it has just been rotated"
+        assert old is not None, "it has just been rotated"
+        about = {"successor": str(old.replaced_by), "overlap_seconds": round(overlap.total_seconds())}
+        _record(connection, Action.TOKEN_ROTATED, old, about)
     click.echo(f"token {token_id} goes on until {terminal.moment(old.expires_at)}", err=True)
     click.echo(secret)
 
@@ -116,7 +121,7 @@ def retire_token(token_id: str, force: bool, data: Path | None) -> None:
         found = tokens.find(connection, wanted)
         if found is not None and not force:
             _see_that_nobody_needs(found)
-        _revoke(connection, wanted)
+        _revoke(connection, wanted, Action.TOKEN_RETIRED)
     click.echo(f"token {token_id} retired", err=True)
 
 
@@ -126,13 +131,39 @@ def retire_token(token_id: str, force: bool, data: Path | None) -> None:
 def revoke_token(token_id: str, data: Path | None) -> None:
     """Revoke the token TOKEN_ID at once (see: muster token list). It is refused everywhere within two seconds."""
     with terminal.transaction(data) as connection:
-        _revoke(connection, terminal.read_id(token_id, "token"))
+        _revoke(connection, terminal.read_id(token_id, "token"), Action.TOKEN_REVOKED)
     click.echo(f"token {token_id} revoked", err=True)
 
 
-def _revoke(connection: Connection, token_id: UUID) -> None:
+def _revoke(connection: Connection, token_id: UUID, action: Action) -> None:
     if not tokens.revoke(connection, token_id):
         raise click.ClickException("There is no such token, or it was revoked before (see: muster token list)")
+    found = tokens.find(connection, token_id)
+    assert found is not None, "it has just been revoked"
+    _record(connection, action, found, {"name": found.name})
+
+
+def _of_secret(connection: Connection, secret: str) -> Token:
+    principal = tokens.authenticate(connection, secret)
+    found = None if principal is None else tokens.find(connection, principal.token_id)
+    assert found is not None, "it has just been made"
+    return found
+
+
+def _terms(made: Token) -> dict[str, object]:
+    """Return what the audit is told of a new token."""
+    return {
+        "name": made.name,
+        "scopes": list(made.scopes),
+        "networks": list(made.networks),
+        "expires_at": made.expires_at and made.expires_at.isoformat(),
+        "user": made.user_id and str(made.user_id),
+    }
+
+
+def _record(connection: Connection, action: Action, about: Token, details: dict[str, object]) -> None:
+    tenant_id = tenants.find(connection, about.tenant).id
+    audit.record(connection, tenant_id, action, actor=terminal.operator(), target=about.id, details=details)
 
 
 def _see_that_nobody_needs(found: Token) -> None:

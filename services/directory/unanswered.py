@@ -62,7 +62,10 @@ class Unanswered:
 
 
 def digest(write: Write, *, is_async: bool) -> bytes:
-    """Return what a write has in common with itself sent again; a POST has a new lane each time."""
+    """Return what a write has in common with itself sent again; a POST has a new lane each time.
+
+    Passwords are hashed by now, slowly and the same each time, so this tells no more of one than its hash does.
+    """
     lane = None if write.method == "POST" else write.lane
     parts = [write.token_id, write.method, write.resource_type, lane, write.if_match, is_async, write.request]
     return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).digest()

@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 
-from services.directory import announcing, database
+from services.directory import announcing, database, passwords
 from services.directory.announcing import Announcer
 from services.directory.catalogues import Catalogues
 from services.directory.counters import CounterWriter
@@ -49,6 +49,7 @@ from services.gateway.bulk_async import BulkFollower
 from services.gateway.client_authentication import ClientAuthentication
 from services.gateway.delivering import Delivery
 from services.gateway.flushing import TokenUses, ToleranceCounter
+from services.gateway.hashing import Hasher
 from services.gateway.issuers import Issuers
 from services.gateway.jwt_bearers import JWTBearers
 from services.gateway.limits import LimitedFlask
@@ -136,7 +137,14 @@ def create(settings: Settings) -> Flask:
     app.wsgi_app = Delivery(app.wsgi_app, answers)  # type: ignore[method-assign]
     counter = ToleranceCounter(engine)
     repeats = Repeats(engine=engine, answers=answers)
-    writes = Writes(writer=writer, channel=channel, counter=counter, repeats=repeats, turnstile=turnstile)
+    writes = Writes(
+        writer=writer,
+        channel=channel,
+        counter=counter,
+        repeats=repeats,
+        turnstile=turnstile,
+        hasher=Hasher(SharedKey(engine, passwords.SALTS)),
+    )
     resources = Resources(settings=settings, engine=engine, writes=writes)
     searching = Searching(settings, engine, counter)
     follower = BulkFollower(writer=writer, shards=settings.shards)

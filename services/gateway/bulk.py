@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -76,7 +76,9 @@ class Bulk:
     def _accept(self, asked: bulk.Request, plan: Plan, sender: Sender, deadline: float) -> UUID:
         """Take all operations into the journal, and return the id under which they are found."""
         group = g.operation_id = ids.new_group()
-        self.follower.submit(bulk_parts.make(group, asked, plan, sender), deadline)
+        parts = bulk_parts.make(group, asked, plan, sender)
+        hashed = self.writes.hasher.all_hashed([part.write for part in parts], deadline)
+        self.follower.submit([replace(p, write=w) for p, w in zip(parts, hashed, strict=True)], deadline)
         numbers = {"operation_id": str(group), "operations": len(asked.operations)}
         logger.info("bulk request accepted", extra={"request_id": g.request_id, **numbers})
         return group

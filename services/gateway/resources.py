@@ -136,6 +136,7 @@ class Resources:
     def _perform(self, write: Write, answer: Callable[[Outcome], Response]) -> Response:
         """Take a write through, and answer with its outcome; with 202 if there is none yet and the client said so."""
         self.writes.admit(write)
+        write = self.writes.hasher.hashed(write)
         g.operation_id = write.id
         preferred = preferences.parse(request.headers.get("Prefer"))
         known: Answer = request.environ[ANSWER]

@@ -12,6 +12,7 @@ from services.directory.journal import Write
 from services.directory.tokens import Principal
 from services.gateway.answering import Answer
 from services.gateway.flushing import ToleranceCounter
+from services.gateway.hashing import Hasher
 from services.gateway.repeating import Repeats, Taken, Way
 from services.gateway.turnstile import Turnstile
 from services.gateway.writing import Writer
@@ -44,6 +45,7 @@ class Writes:
     counter: ToleranceCounter
     repeats: Repeats
     turnstile: Turnstile
+    hasher: Hasher
 
     def create(self, sender: Sender, resource_type: ResourceType, document: Any) -> Write:
         """Return the write of a POST. Raises SCIMError for a document that is no such resource."""
@@ -85,7 +87,7 @@ class Writes:
         Raises what it was refused with.
         """
         with self.turnstile.passing(write.tenant_id, deadline):
-            return self.succeeded(write.tenant_id, self.writer.write(write, deadline))
+            return self.succeeded(write.tenant_id, self.writer.write(self.hasher.hashed(write), deadline))
 
     def perform_once(self, write: Write, answer: Answer, deadline: float) -> Outcome:
         """Take a write through as `perform`, unless it is an earlier one sent again: return that one's outcome then."""

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+from services.directory import audit, terminal
+from services.directory.audit_chain import Action
 from services.stack import control, leftovers, supervisor
 from services.stack.console import Console
 from services.stack.errors import StackError
@@ -78,6 +80,9 @@ def restart(data: Path | None, part: str) -> None:
     with clear_errors():
         control.ask(data or settings.data_folder(os.environ), part)
         click.echo("restarted")
+    with terminal.transaction(data) as connection:
+        about = {"part": part}
+        audit.record(connection, None, Action.PART_RESTARTED, actor=terminal.operator(), details=about)
 
 
 def stop_request() -> Callable[[], bool]:

@@ -94,4 +94,7 @@ def _with_addresses(
 
 def _environment(settings: Settings, environ: Mapping[str, str], data: Path) -> dict[str, str]:
     own = {"MUSTER_DATA": str(data), "PYTHONUNBUFFERED": "1"}
-    return {**environ, **settings_module.environment(settings), **own}
+    # What was read from files goes on as values.
+    files = {settings_module.PREFIX + name.upper() + settings_module.FILE for name in settings_module.SECRETS}
+    others = {name: value for name, value in environ.items() if name not in files}
+    return {**others, **settings_module.environment(settings), **own}

@@ -19,6 +19,7 @@ from services.directory import (
     idempotency,
     journal,
     partitions,
+    sealing,
     signing_keys,
     tokens,
     unanswered,
@@ -85,6 +86,7 @@ class Tasks:
 
     def sweep(self) -> None:
         """Wake every shard that has work which is due and waits."""
+        queue.tell_swept(self.redis, self.settings)
         try:
             with database.transaction(self.engine) as connection:
                 released = journal.release_far_ones(connection)
@@ -99,6 +101,14 @@ class Tasks:
         if shards:
             metrics.count(metrics.SWEPT, times=len(shards))
             logger.info("swept", extra={"shards": len(shards)})
+        self._seal()
+
+    def _seal(self) -> None:
+        """Take what tokens changed into the audit; what fails is done the next time."""
+        try:
+            sealing.seal(self.engine)
+        except SQLAlchemyError as error:
+            logger.warning("sealing failed", extra={"fault": backoff.classify(error).name})
 
     def maintain(self) -> None:
         """Make the partitions of the coming weeks, drop what is too old, replace keys, warn of tokens that end soon."""

@@ -91,6 +91,10 @@ class Attribute:
     """Characters of a string, at most; what is looked up by an index takes less than other strings."""
     is_ordered: bool = False
     """Whether the directory keeps its order in an index: clients look it up, or sort lists by it."""
+    is_hashed: bool = False
+    """Whether a hash is kept in the place of its value, which nobody sees but who hashes it."""
+    is_sensitive: bool = False
+    """Whether its values are shown to no operator, and are no part of the history."""
     default: bool | None = None
     """What a new resource has when the client names no value; a PUT that names none keeps what there is."""
 

@@ -64,7 +64,7 @@ def service_provider_config(
         "patch": {"supported": True},
         "bulk": {"supported": True, "maxOperations": max_operations, "maxPayloadSize": max_payload_size},
         "filter": {"supported": True, "maxResults": max_results},
-        "changePassword": {"supported": False},
+        "changePassword": {"supported": True},
         "sort": {"supported": True},
         "etag": {"supported": True},
         "pagination": {

@@ -8,7 +8,7 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -41,7 +41,7 @@ _FILE_KEYS = ("resourceType", "id", "name", "description", "required", "attribut
 _NEEDED = ("resourceType", "id", "name", "attributes")
 _ATTRIBUTE_KEYS = (
     *("name", "type", "description", "multiValued", "required", "caseExact", "mutability", "returned", "uniqueness"),
-    *("canonicalValues", "referenceTypes", "subAttributes"),
+    *("canonicalValues", "referenceTypes", "subAttributes", "sensitive"),
 )
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
@@ -93,9 +93,20 @@ def read(fields: Any) -> Extension:
 
 
 def document(extension: Extension) -> dict[str, Any]:
-    """Return the document that `read` reads: what `/Schemas` shows (RFC 7643 section 7), and the resource type."""
+    """Return the document that `read` reads: what `/Schemas` shows (RFC 7643 section 7), and what is none of its."""
     shown = discovery.schema_document(extension.schema, "")
-    return {"resourceType": extension.resource_type, **{key: value for key, value in shown.items() if key != "meta"}}
+    own = {"resourceType": extension.resource_type, **{key: value for key, value in shown.items() if key != "meta"}}
+    return own | {"attributes": _with_sensitive(shown["attributes"], extension.schema.attributes)}
+
+
+def _with_sensitive(shown: Sequence[dict[str, Any]], attributes: Sequence[Attribute]) -> list[dict[str, Any]]:
+    """Add what clients are not told; what is sensitive as a whole is so in each of its parts."""
+    found = []
+    for fields, attribute in zip(shown, attributes, strict=True):
+        subs = _with_sensitive(fields.get("subAttributes", ()), attribute.sub_attributes)
+        flag = {"sensitive": True} if attribute.is_sensitive else {}
+        found.append(fields | ({"subAttributes": subs} if subs else {}) | flag)
+    return found
 
 
 def _refuse_missing(fields: dict[str, Any]) -> None:
@@ -155,7 +166,11 @@ def _attribute(raw: Any, what: str, within: str) -> Attribute:
         reference_types=_texts(fields, "referenceTypes", where, len(REFERENCE_TYPES)),
         sub_attributes=() if within else _attributes(subs, "sub-attribute", f" of {where}"),
         stored=Stored.BAG,
+        is_sensitive=_flag(fields, "sensitive", where),
     )
+    if attribute.is_sensitive:
+        subs_too = tuple(replace(sub, is_sensitive=True) for sub in attribute.sub_attributes)
+        attribute = replace(attribute, sub_attributes=subs_too)
     if within and subs:
         raise ExtensionFileError(f"{where}: a sub-attribute has no 'subAttributes' of its own")
     for is_broken, rule in (*(_SUB_RULES if within else _TOP_RULES), *_RULES):

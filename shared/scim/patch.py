@@ -59,7 +59,7 @@ def parse(document: Any, resource_type: ResourceType, used: Used | None = None) 
 
 
 def document(operations: Iterable[Operation]) -> list[dict[str, Any]]:
-    """Return operations as JSON, for the journal: what is not kept (a password) is not among them."""
+    """Return operations as JSON, for the journal, once every secret in them is hashed."""
     return [
         {"op": one.op.value, "path": one.path.source, "value": one.value, "number": one.number} for one in operations
     ]

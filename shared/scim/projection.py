@@ -1,7 +1,7 @@
 """Decides which attributes of a resource an answer shows (RFC 7644 section 3.9, RFC 7643 section 7)."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
@@ -15,6 +15,7 @@ from shared.scim.resource_types import find_attribute
 
 # An attribute, and perhaps only one of its sub-attributes.
 Named: TypeAlias = tuple[Attribute, Attribute | None]
+IsSecret: TypeAlias = Callable[[Attribute], bool]
 
 # A filter in brackets may hold commas of its own.
 _NAME = re.compile(r"(?:[^,\[]+|\[[^\]]*\]?)+")
@@ -91,11 +92,28 @@ def tells_of_others(projection: Projection, resource: Mapping[str, Any], resourc
 
 def without_secrets(resource: Mapping[str, Any], resource_type: ResourceType) -> dict[str, Any]:
     """Return the resource without what is never returned: so it may be kept longer than its row."""
+    return _without_all(resource, resource_type, _is_never_returned)
+
+
+def without_sensitive(resource: Mapping[str, Any], resource_type: ResourceType) -> dict[str, Any]:
+    """Return the resource without what no operator may see: neither what is never returned nor what is sensitive."""
+    return _without_all(resource, resource_type, _is_hidden)
+
+
+def _is_never_returned(attribute: Attribute) -> bool:
+    return attribute.returned is Returned.NEVER
+
+
+def _is_hidden(attribute: Attribute) -> bool:
+    return attribute.is_sensitive or _is_never_returned(attribute)
+
+
+def _without_all(resource: Mapping[str, Any], resource_type: ResourceType, is_secret: IsSecret) -> dict[str, Any]:
     result = dict(resource)
-    for schema, attribute in _secrets(resource_type):
+    for schema, attribute in _secrets(resource_type, is_secret):
         container = _container(result, schema)
         if attribute.name in container:
-            part = {attribute.name: _without_secrets(attribute, container[attribute.name])}
+            part = {attribute.name: _without_secrets(attribute, container[attribute.name], is_secret)}
             opened = {name: value for name, value in {**container, **part}.items() if value is not None}
             result = {**result, schema.id: opened} if schema.is_extension else opened
     return result
@@ -113,19 +131,19 @@ def _names_others(projection: Projection, attribute: Attribute, container: Mappi
 
 
 @lru_cache(maxsize=1024)
-def _secrets(resource_type: ResourceType) -> tuple[tuple[Schema, Attribute], ...]:
-    """Return the attributes that are never returned, or have sub-attributes that are not."""
+def _secrets(resource_type: ResourceType, is_secret: IsSecret) -> tuple[tuple[Schema, Attribute], ...]:
+    """Return the attributes that are secret, or have sub-attributes that are."""
     return tuple(
         (schema, attribute)
         for schema, attribute in resource_type.walk()
-        if Returned.NEVER in {attribute.returned, *(sub.returned for sub in attribute.sub_attributes)}
+        if any(map(is_secret, (attribute, *attribute.sub_attributes)))
     )
 
 
-def _without_secrets(attribute: Attribute, value: Any) -> Any:
-    if attribute.returned is Returned.NEVER:
+def _without_secrets(attribute: Attribute, value: Any, is_secret: IsSecret) -> Any:
+    if is_secret(attribute):
         return None
-    hidden = {sub.name for sub in attribute.sub_attributes if sub.returned is Returned.NEVER}
+    hidden = {sub.name for sub in attribute.sub_attributes if is_secret(sub)}
     if isinstance(value, list):
         return [_without(element, hidden) for element in value]
     return _without(value, hidden)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from shared.scim import value_paths
+from shared.scim import projection, value_paths
 from shared.scim.attributes import Attribute, Mutability, ResourceType, Returned
 from shared.scim.errors import SCIMError
 from shared.scim.filters import And, Comparison, ElementMatch, Filter, Not, Or, Present
@@ -61,6 +61,22 @@ def lines(resource_type: ResourceType, method: str, request: Any, show: Show) ->
         yield from _resource(resource_type, request, show)
 
 
+def without_secrets(resource_type: ResourceType, method: str, request: Any) -> Any:
+    """Return a request in the journal without what is never returned."""
+    if method != "PATCH":
+        return None if request is None else projection.without_secrets(request, resource_type)
+    return [one if _is_open(resource_type, one["path"]) else one | {"value": None} for one in request]
+
+
+def _is_open(resource_type: ResourceType, text: str) -> bool:
+    """Whether the value at a path may be returned; what is declared no longer may have been anything."""
+    try:
+        path = value_paths.parse(text, resource_type)
+    except SCIMError:
+        return False
+    return Returned.NEVER not in {path.attribute.returned, path.leaf.returned}
+
+
 def _operation(resource_type: ResourceType, operation: dict[str, Any], show: Show) -> Iterator[Line]:
     try:
         path = value_paths.parse(operation["path"], resource_type)
@@ -95,6 +111,8 @@ def _values(where: str, attribute: Attribute, value: Any, show: Show) -> Iterato
     match value:
         case []:
             yield where, "none"
+        case _ if _is_secret(attribute):
+            yield where, SECRET
         case list():
             for number, element in enumerate(value, start=1):
                 yield from _values(f"{where}[{number}]", attribute, element, show)
@@ -133,7 +151,8 @@ def _filter(filter_: Filter, show: Show) -> str:
 
 
 def _is_secret(attribute: Attribute) -> bool:
-    return attribute.returned is Returned.NEVER or attribute.mutability is Mutability.WRITE_ONLY
+    is_for_nobody = attribute.returned is Returned.NEVER or attribute.mutability is Mutability.WRITE_ONLY
+    return is_for_nobody or attribute.is_sensitive
 
 
 def _is_canonical(attribute: Attribute, value: str) -> bool:

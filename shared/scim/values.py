@@ -16,6 +16,7 @@ from shared.scim.attributes import Attribute, Stored, Type
 from shared.scim.dialects import references, tolerances, wrappings
 from shared.scim.dialects.tolerances import Used
 from shared.scim.errors import InvalidValueError
+from shared.scim.plaintext import Plaintext
 
 MAX_STRING = 8_192
 MAX_BINARY = 131_072
@@ -102,7 +103,8 @@ def _element(attribute: Attribute, value: Any, where: str, used: Used | None) ->
     if value is None or value in ("", []):
         return None
     if not attribute.is_complex:
-        return _within(attribute, _SCALARS[attribute.type](value, where, used), where)
+        scalar = _within(attribute, _SCALARS[attribute.type](value, where, used), where)
+        return Plaintext(scalar) if attribute.is_hashed else scalar
     element = parts(attribute, value, where, used)
     require(attribute, element, where)
     return element or None

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from services.cli import main
 from services.directory import database, history
+from shared.scim.resource_types import USERS
 from shared.scim.schemas import enterprise, group, user
 from shared.settings import Settings
 from tests.factories import Client, bulk, bulk_post, patch, person, replace, role
@@ -278,7 +279,7 @@ def test_the_history_tells_of_extensions_but_not_what_is_never_returned(
 
     assert entries[1].changes == [{"attribute": f"{URN}:number", "from": 1, "to": 2}]
     assert entries[0].changes == [{"attribute": f"{URN}:pin", "from": None, "to": None}]
-    assert history.in_words(entries[0].changes[0]) == "pin: changed"
+    assert history.in_words(entries[0].changes[0], USERS) == "pin: changed"
     assert secret["meta"]["version"] == 'W/"3"'
     assert "quixotic" not in stack_operations.outcomes()
 
@@ -382,3 +383,20 @@ def test_a_bulk_request_knows_the_extension(badged: Client) -> None:
 
     assert [result["status"] for result in results] == ["201", "200"]
     assert badged.get(results[0]["location"]).json()[URN] == BADGE | {"number": 8}
+
+
+def test_what_is_sensitive_is_in_no_history(
+    client: Client, operator: Operator, stack_engine: Engine, tmp_path: Path
+) -> None:
+    file = tmp_path / "payroll.toml"
+    file.write_text(SIMPLE.format(type="User", urn="urn:example:payroll", name="iban") + "sensitive = true\n")
+    operator.declare(client, file)
+
+    created = client.create_user(**{"urn:example:payroll": {"iban": "AT61 1904"}})
+    client.patch(f"/Users/{created['id']}", json=patch(replace("urn:example:payroll:iban", "AT61 2000")))
+
+    with database.transaction(stack_engine) as connection:
+        entries = history.of(connection, client.tenant.principal.tenant_id, UUID(created["id"]), 10)
+    changes = [change for entry in entries for change in entry.changes if change["attribute"].endswith("iban")]
+    assert created["urn:example:payroll"]["iban"] == "AT61 1904"
+    assert changes == [{"attribute": "urn:example:payroll:iban", "from": None, "to": None}] * 2

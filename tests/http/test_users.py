@@ -6,7 +6,6 @@ import pytest
 
 from shared.scim.schemas import enterprise
 from tests.factories import Client, employee, patch, person, replace
-from tests.http.conftest import Journal
 
 
 def test_a_created_user_is_returned_with_its_location_and_version(client: Client) -> None:
@@ -208,17 +207,6 @@ def test_a_write_for_another_version_is_refused(client: Client) -> None:
     accepted = client.patch(url, json=body, headers={"If-Match": 'W/"1"'})
 
     assert (refused.status_code, accepted.status_code) == (412, 200)
-
-
-def test_a_password_is_accepted_and_found_nowhere(client: Client, stack_operations: Journal) -> None:
-    created = client.create_user(password="correct horse battery")
-    changed = client.patch(f"/Users/{created['id']}", json=patch(replace("password", "staple hinge lamp")))
-
-    assert changed.status_code == 200
-    assert "password" not in created
-    assert "password" not in changed.json()
-    assert "battery" not in stack_operations
-    assert "hinge" not in stack_operations
 
 
 def test_what_the_server_decides_is_ignored_in_a_create(client: Client) -> None:

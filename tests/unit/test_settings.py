@@ -79,3 +79,45 @@ def test_a_value_without_sense_is_refused_and_not_repeated(tmp_path: Path, name:
         settings.load({f"MUSTER_{name}": value}, tmp_path)
 
     assert f"not {value!r}" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", settings.SECRETS)
+def test_every_secret_may_come_from_a_file(tmp_path: Path, name: str) -> None:
+    value = {"database_url": "postgresql://a:b@c/d", "broker_url": "redis://:x@y:1/0"}.get(name, "p@ss/word")
+    (tmp_path / "secret").write_text(value + "\n")
+
+    loaded = settings.load({f"MUSTER_{name.upper()}_FILE": str(tmp_path / "secret")}, tmp_path)
+
+    assert getattr(loaded, name) == value
+    assert value not in repr(loaded)
+
+
+def test_all_that_is_wrong_with_files_of_secrets_is_named_without_a_value(tmp_path: Path) -> None:
+    environ = {
+        "MUSTER_METRICS_TOKEN": "quixotic",
+        "MUSTER_METRICS_TOKEN_FILE": __file__,
+        "MUSTER_DATABASE_URL_FILE": str(tmp_path / "none"),
+    }
+
+    with pytest.raises(SettingsError) as error:
+        settings.load(environ, tmp_path)
+
+    assert "MUSTER_DATABASE_URL_FILE names a file that cannot be read (FileNotFoundError)" in str(error.value)
+    assert "MUSTER_METRICS_TOKEN and MUSTER_METRICS_TOKEN_FILE are both set" in str(error.value)
+    assert "quixotic" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("redis://redis:6379/0", "redis://:a%2Fb%40c%25@redis:6379/0"),
+        ("rediss://redis:6379/0", "rediss://:a%2Fb%40c%25@redis:6379/0"),
+        ("redis://:own@redis:6379/0", "redis://:own@redis:6379/0"),
+        ("redis+socket:///run/valkey.sock", "redis+socket:///run/valkey.sock"),
+        ("", ""),
+    ],
+)
+def test_the_password_of_the_broker_goes_into_an_address_that_has_none(tmp_path: Path, url: str, expected: str) -> None:
+    environ = {"MUSTER_BROKER_URL": url, "MUSTER_BROKER_PASSWORD": "a/b@c%"}
+
+    assert settings.load(environ, tmp_path).broker_url == expected

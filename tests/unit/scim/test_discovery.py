@@ -85,7 +85,7 @@ def test_the_configuration_says_what_is_supported() -> None:
         "patch": True,
         "bulk": True,
         "filter": True,
-        "changePassword": False,
+        "changePassword": True,
         "sort": True,
         "etag": True,
     }

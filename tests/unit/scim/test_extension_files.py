@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.scim import extension_changes, extension_files
+from shared.scim import discovery, extension_changes, extension_files
 from shared.scim.attributes import Attribute, Mutability, Returned, Stored, Type
 from shared.scim.extension_files import ExtensionFileError
 from shared.scim.schemas import enterprise, user
@@ -52,6 +52,16 @@ def test_a_document_is_read_back_as_it_was_written() -> None:
     again = extension_files.parse(json.dumps(written))
 
     assert extension_files.document(again) == written
+
+
+def test_what_is_sensitive_is_so_in_all_its_parts_and_no_client_is_told() -> None:
+    found = extension_files.read(sub() | attribute(type="complex", sensitive=True, subAttributes=[{"name": "value"}]))
+
+    [one] = found.schema.attributes
+    again = extension_files.read(extension_files.document(found))
+    assert (one.is_sensitive, one.sub_attributes[0].is_sensitive) == (True, True)
+    assert again.schema.attributes[0].is_sensitive
+    assert "sensitive" not in json.dumps(discovery.schema_document(found.schema, ""))
 
 
 def test_binary_values_and_references_are_exact_without_being_told() -> None:

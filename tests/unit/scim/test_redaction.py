@@ -4,12 +4,14 @@ from typing import Any
 
 import pytest
 
-from shared.scim import patch, redaction
+from shared.scim import extension_files, patch, redaction, resource_types
+from shared.scim.attributes import ResourceType
 from shared.scim.redaction import Line
 from shared.scim.resource_types import GROUPS, USERS
 from shared.scim.schemas import enterprise
 from tests.factories import patch as message
 
+URN = "urn:example:payroll:1.0:User"
 ID = "01a20a49-a82d-73c0-b2d9-1cfd8ec0fb9c"
 
 
@@ -60,3 +62,50 @@ def test_a_path_that_is_declared_no_longer_is_told_without_its_filter() -> None:
 
 def test_a_delete_tells_nothing() -> None:
     assert list(redaction.lines(USERS, "DELETE", None, redaction.with_values)) == []
+
+
+def sensitive() -> ResourceType:
+    """Return Users with an extension of which one attribute, and a part of another one, is sensitive."""
+    document = {
+        "resourceType": "User",
+        "id": URN,
+        "name": "Payroll",
+        "attributes": [
+            {
+                "name": "accounts",
+                "type": "complex",
+                "multiValued": True,
+                "sensitive": True,
+                "subAttributes": [{"name": "iban"}],
+            },
+            {
+                "name": "desk",
+                "type": "complex",
+                "subAttributes": [{"name": "floor"}, {"name": "pin", "sensitive": True}],
+            },
+            {"name": "dues", "multiValued": True, "sensitive": True},
+        ],
+    }
+    extension = extension_files.read(document)
+    return resource_types.extended([(extension.resource_type, extension.schema)]).by_name["User"]
+
+
+@pytest.mark.parametrize("show", [redaction.without_values, redaction.with_values])
+def test_what_is_sensitive_is_shown_to_nobody(show: redaction.Show) -> None:
+    values = {"accounts": [{"iban": "AT611"}], "desk": {"floor": "2", "pin": "1234"}, "dues": ["17.50", "18.50"]}
+
+    told = {line.path: line.value for line in redaction.lines(sensitive(), "POST", {URN: values}, show)}
+
+    hidden = {f"{URN}:{name}" for name in ("accounts", "desk.pin", "dues")}
+    assert {path for path, value in told.items() if value == redaction.SECRET} == hidden
+    assert told.keys() - hidden == {f"{URN}:desk.floor"}
+
+
+def test_a_path_does_not_tell_what_is_sensitive_either() -> None:
+    kind = sensitive()
+    operation = {"op": "replace", "path": f'{URN}:accounts[iban eq "AT611"].iban', "value": "AT612"}
+    journaled = [operation | {"number": 1}]
+
+    [told] = redaction.lines(kind, "PATCH", journaled, redaction.with_values)
+
+    assert (told.path, told.value) == (f"{URN}:accounts[iban eq a secret].iban", redaction.SECRET)

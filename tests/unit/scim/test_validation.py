@@ -10,6 +10,7 @@ from shared.scim.attributes import ResourceType
 from shared.scim.dialects import tolerances
 from shared.scim.dialects.tolerances import Used
 from shared.scim.errors import InvalidSyntaxError, InvalidValueError
+from shared.scim.plaintext import Plaintext
 from shared.scim.resource_types import ALL, GROUPS, USERS
 from tests.unit.scim.bodies import ENTERPRISE, USER_URN, group, user
 
@@ -23,7 +24,7 @@ from tests.unit.scim.bodies import ENTERPRISE, USER_URN, group, user
         (user(addresses=None, title="", emails=[], name={}, manager=None), {}),
         (user(id="x", meta={"resourceType": "User"}, groups=[]), {}),
         (user(shoeSize=42, **{"urn:unknown:2.0:User": {"x": 1}, "name.unknown": 1}), {}),
-        (user(password="secret"), {}),
+        (user(password="secret"), {"password": Plaintext("secret")}),
         (user(emails=[{"value": "a", "primary": True}, {"value": "b"}]), None),
         (user(**{ENTERPRISE: {"department": "d"}}), None),
         (user(**{ENTERPRISE.upper(): {"DEPARTMENT": "d"}}), {ENTERPRISE: {"department": "d"}}),

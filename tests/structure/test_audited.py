@@ -1,0 +1,74 @@
+"""Every command either writes a row of the audit or changes nothing that a tenant has."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from services.cli import main
+from services.directory.audit_chain import Action
+
+SERVICES = Path(__file__).parents[2] / "services"
+
+AUDITED = {
+    "migrate": {Action.SCHEMA_MIGRATED},
+    "demo": {Action.TENANT_CREATED, Action.TOKEN_CREATED},
+    "restart": {Action.PART_RESTARTED},
+    "tenant create": {Action.TENANT_CREATED},
+    "tenant erase-person": {Action.PERSON_ERASED},
+    "tenant export": {Action.TENANT_EXPORTED},
+    "token create": {Action.TOKEN_CREATED},
+    "token rotate": {Action.TOKEN_ROTATED},
+    "token retire": {Action.TOKEN_RETIRED},
+    "token revoke": {Action.TOKEN_REVOKED},
+    "tenant trust-issuer": {Action.ISSUER_TRUSTED},
+    "client create": {Action.CLIENT_CREATED},
+    "client revoke": {Action.CLIENT_REVOKED},
+    "keys rotate": {Action.KEYS_ROTATED},
+    "keys revoke": {Action.KEY_REVOKED},
+    "extension add": {Action.EXTENSION_DECLARED},
+    "extension remove": {Action.EXTENSION_REMOVED},
+    "operations retry": {Action.OPERATION_RETRIED},
+    "operations discard": {Action.OPERATION_DISCARDED},
+    "operations show": {Action.VALUES_SHOWN},
+    "audit export": {Action.AUDIT_EXPORTED},
+}
+READING = {
+    *("tenant list", "tenant tolerances", "token list", "extension check", "extension list", "extension show"),
+    *(
+        "operations list",
+        "operations backlog",
+        "counters",
+        "doctor",
+        "audit list",
+        "audit verify",
+        "client list",
+        "keys list",
+    ),
+}
+PROCESSES = {"up", "down", "gateway", "edge", "worker", "beat", "flower"}
+OVER_HTTP = {"simulate entra", "simulate okta"}
+"""They have a token, and what it changes is sealed."""
+
+
+def test_every_command_is_audited_or_changes_nothing() -> None:
+    known = AUDITED.keys() | READING | PROCESSES | OVER_HTTP
+
+    assert sorted(name for name, _ in _commands(main)) == sorted(known)
+
+
+def test_every_action_is_one_that_something_writes() -> None:
+    code = "\n".join(path.read_text() for path in sorted(SERVICES.rglob("*.py")))
+
+    unused = [action for action in Action if f"Action.{action.name}" not in code]
+
+    assert unused == []
+    assert set().union(*AUDITED.values()) | {Action.WRITES_SEALED} == set(Action)
+
+
+def _commands(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Command]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from _commands(command, f"{before}{name} ")
+        else:
+            yield before + name, command

@@ -1,0 +1,29 @@
+"""Of each table it is decided what an erasure does about it."""
+
+from services.directory import erasing, tables
+
+ERASED = {"employee", "history", "operation", "unanswered", "idempotency_key", "token", "audit"}
+"""The values of a person are blanked, or the rows removed (services/directory/erasing.py)."""
+
+IDS_ALONE = {"lane", "membership", "shard", "unsealed"}
+NOBODYS = {
+    "tenant",
+    "extension",
+    "role",
+    "counter",
+    "tolerance_use",
+    "shared_key",
+    "client",
+    "signing_key",
+    "used_assertion",
+}
+
+
+def test_every_table_is_erased_or_has_nothing_of_a_person() -> None:
+    known = {table.name for table in tables.metadata.sorted_tables}
+
+    assert sorted(known) == sorted(ERASED | IDS_ALONE | NOBODYS)
+
+
+def test_people_are_called_by_what_the_registry_looks_up() -> None:
+    assert {column.name for column in erasing._NAMES} == {"user_name", "external_id", "display_name"}
