@@ -25,6 +25,9 @@ from shared import settings
 from shared.scim import messages
 from shared.scim.schemas import enterprise, group, user
 
+# One token sends what a hundred would; it is counted all the same.
+LIMITS = {"MUSTER_REQUESTS_PER_SECOND": "1000000", "MUSTER_TENANT_CONCURRENCY": "1000"}
+
 # Names are unique over all processes of a bench.
 _RUN = uuid4().hex[:8]
 _numbers = count(1)
@@ -73,7 +76,7 @@ class Client:
 def stack() -> Iterator[tuple[str, Engine]]:
     """Run a stack on free ports for the duration of the block: the gateway's address, and its database."""
     folder = Path(tempfile.mkdtemp(prefix="muster-bench-"))
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(settings.PREFIX)}
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(settings.PREFIX)} | LIMITS
     try:
         with supervisor.running(folder, gateway_port=0, flower_port=0, environ=environ) as running:
             engine = database.connect(running.settings.database_url, process="bench")

@@ -43,6 +43,10 @@ MESSAGE_UNKNOWN = Counter(
     name="messages_refused", doc="Messages in the queue that are no tasks of ours, by what is wrong.", label="fault"
 )
 REFUSED = Counter(name="writes_refused", doc="Writes that were told 429, since their tenant's backlog was too long.")
+LIMITED = Counter(
+    name="requests_limited", doc="Requests that were told 429, 413 or 431, by the limit that they hit.", label="limit"
+)
+UNSHARED = Counter(name="limits_unshared", doc="Times that counts could not be shared with the other gateways.")
 ISSUED = Counter(name="access_tokens_issued", doc="Access tokens that clients were given.")
 NOT_ISSUED = Counter(
     name="access_tokens_refused", doc="Requests for access tokens that were refused, by the error.", label="error"
@@ -67,6 +71,8 @@ EVERY = (
     WAKE_UNKNOWN,
     MESSAGE_UNKNOWN,
     REFUSED,
+    LIMITED,
+    UNSHARED,
     ISSUED,
     NOT_ISSUED,
     KEYS_READ,

@@ -86,15 +86,15 @@ def create(settings: Settings) -> Celery:
     return app
 
 
-def redis_client(settings: Settings) -> Redis:
+def redis_client(settings: Settings, timeout_seconds: float = SOCKET_TIMEOUT_SECONDS) -> Redis:
     """Connect to the broker's Redis with short timeouts and no hidden retries."""
     url = settings.broker_url
     if url.startswith(_SOCKET):
         url = "unix://" + url.removeprefix(_SOCKET).replace("virtual_host=", "db=")
     return Redis.from_url(
         url,
-        socket_timeout=SOCKET_TIMEOUT_SECONDS,
-        socket_connect_timeout=SOCKET_TIMEOUT_SECONDS,
+        socket_timeout=timeout_seconds,
+        socket_connect_timeout=timeout_seconds,
         retry=Retry(NoBackoff(), 0),
     )
 

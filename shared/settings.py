@@ -55,6 +55,13 @@ class Settings:
     sweep_seconds: float = _setting(5.0, "Period of the sweeper, which wakes what a lost wake left behind.")
     max_starts: int = _setting(5, "An operation that was started this often without an outcome is dead.")
     max_body_bytes: int = _setting(1_048_576, "Larger request bodies are refused with 413.")
+    max_header_bytes: int = _setting(32_768, "Larger request headers are refused with 431; 0: no limit but memory's.")
+    header_seconds: float = _setting(10.0, "A connection on which no request's headers are whole by then is closed.")
+    max_connections: int = _setting(4000, "Connections of a gateway process; beyond that the idlest are closed.")
+    requests_per_second: int = _setting(100, "Requests of one token in a second, at all gateways; 0: no limit.")
+    burst_seconds: int = _setting(5, "So many seconds' requests of a token may come at once.")
+    tenant_concurrency: int = _setting(100, "Requests of a tenant under way in one gateway process; 0: no limit.")
+    wrong_tokens_per_minute: int = _setting(60, "Wrong tokens from one address until it is told 429; 0: no limit.")
     max_bulk_operations: int = _setting(1000, "Operations in one bulk request, at most.")
     max_page: int = _setting(1000, "Resources in one page of a list, at most.")
     cursor_seconds: int = _setting(3600, "A cursor is good for so long after the page that carried it.")
@@ -85,6 +92,10 @@ _POSITIVE = _Rule(lambda value: value > 0, "greater than 0")
 _ADDRESS = _Rule(lambda value: re.fullmatch(r".+:[0-9]{1,5}", value) is not None, "host:port")
 _RULES: dict[str, _Rule] = {
     **{f.name: _POSITIVE for f in fields(Settings) if isinstance(f.default, int | float) and f.default is not False},
+    **dict.fromkeys(
+        ("max_header_bytes", "requests_per_second", "tenant_concurrency", "wrong_tokens_per_minute"),
+        _Rule(lambda value: value >= 0, "0 or more"),
+    ),
     "access_token_seconds": _Rule(lambda value: 60 <= value <= 86_400, "between 60 and 86400"),
     "trusted_proxies": _Rule(lambda value: 0 <= value <= 10, "between 0 and 10"),
     "token_cache_seconds": _Rule(lambda value: value >= 0, "0 or more"),

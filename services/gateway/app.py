@@ -24,7 +24,6 @@ from services.directory.counters import CounterWriter
 from services.directory.drain import Drainer
 from services.directory.keys import SharedKey
 from services.directory.presence import Presence
-from services.directory.signing_keys import Ring
 from services.directory.tokens import Principal
 from services.gateway import (
     async_results,
@@ -34,6 +33,7 @@ from services.gateway import (
     errors,
     exposition,
     health,
+    identity,
     me,
     permissions,
     responses,
@@ -46,17 +46,16 @@ from services.gateway.async_results import AsyncResults
 from services.gateway.auth import Authenticator
 from services.gateway.bulk import Bulk
 from services.gateway.bulk_async import BulkFollower
-from services.gateway.client_authentication import ClientAuthentication
 from services.gateway.delivering import Delivery
 from services.gateway.flushing import TokenUses, ToleranceCounter
+from services.gateway.guard import GuardedWSGI
 from services.gateway.hashing import Hasher
-from services.gateway.issuers import Issuers
-from services.gateway.jwt_bearers import JWTBearers
+from services.gateway.identity import Gate
 from services.gateway.limits import LimitedFlask
-from services.gateway.oauth import OAuth
 from services.gateway.repeating import Repeats
 from services.gateway.resources import Resources
 from services.gateway.searching import Searching
+from services.gateway.sharing import Sharing
 from services.gateway.turnstile import Turnstile
 from services.gateway.waiting import Listener, Rung, Waiters
 from services.gateway.writes import Writes
@@ -84,7 +83,9 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 class Running:
     """What runs beside the requests of a process."""
 
-    parts: Sequence[Accepter | Listener | ToleranceCounter | TokenUses | CounterWriter | Answers | Presence | Admission]
+    parts: Sequence[
+        Accepter | Listener | ToleranceCounter | TokenUses | CounterWriter | Answers | Presence | Admission | Sharing
+    ]
     engine: Engine
 
     def start(self) -> None:
@@ -130,10 +131,8 @@ def create(settings: Settings) -> Flask:
     )
     turnstile = Turnstile()
     uses = TokenUses(engine)
-    issuers, ring = Issuers(), Ring(engine, settings.token_cache_seconds)
-    bearers = JWTBearers(engine=engine, ring=ring, issuers=issuers, public_url=settings.public_url)
-    authenticator = Authenticator(engine, settings.token_cache_seconds, uses, bearers)
-    app = _flask(settings, authenticator, partial(catalogues.of_principal, engine), turnstile)
+    gate = identity.create(settings, engine, uses)
+    app = _flask(settings, gate, partial(catalogues.of_principal, engine), turnstile)
     app.wsgi_app = Delivery(app.wsgi_app, answers)  # type: ignore[method-assign]
     counter = ToleranceCounter(engine)
     repeats = Repeats(engine=engine, answers=answers)
@@ -164,12 +163,20 @@ def create(settings: Settings) -> Flask:
         scim = _scim(endpoints, prefix)
         app.register_blueprint(scim, url_prefix=prefix)
     app.register_blueprint(health.blueprint(engine, redis, listener))
-    app.register_blueprint(exposition.blueprint(engine, settings.metrics_token))
-    proofs = ClientAuthentication(engine=engine, issuers=issuers)
-    oauth = OAuth(settings=settings, engine=engine, authenticator=authenticator, authentication=proofs)
-    app.register_blueprint(oauth.blueprint())
+    app.register_blueprint(exposition.blueprint(engine, settings.metrics_token, gate.guard))
+    app.register_blueprint(gate.oauth.blueprint())
     app.register_blueprint(docs.at_root(PREFIXES[0] + docs.DOCUMENT))
-    parts = (accepter, listener, counter, uses, CounterWriter(engine, metrics.BOOK), answers, presence, admission)
+    parts = (
+        accepter,
+        listener,
+        counter,
+        uses,
+        CounterWriter(engine, metrics.BOOK),
+        answers,
+        presence,
+        admission,
+        gate.sharing,
+    )
     running = Running(parts=parts, engine=engine)
     running.start()
     app.extensions["running"] = running
@@ -181,15 +188,11 @@ def _announce(announcer: Announcer, waiters: Waiters, replies: Sequence[Reply]) 
     announcer.announce([r for r in replies if not waiters.tell(r.outcome.operation_id, r.outcome, Rung.DRAIN)])
 
 
-def _flask(
-    settings: Settings,
-    authenticator: Authenticator,
-    catalogue: Callable[[Principal], Catalogue],
-    turnstile: Turnstile,
-) -> Flask:
+def _flask(settings: Settings, gate: Gate, catalogue: Callable[[Principal], Catalogue], turnstile: Turnstile) -> Flask:
     app = LimitedFlask("muster", settings.deadline_seconds, static_folder=None)
     app.config.update(
         public_url=settings.public_url,
+        header_seconds=settings.header_seconds,
         MAX_CONTENT_LENGTH=settings.max_body_bytes + 1,
         PROVIDE_AUTOMATIC_OPTIONS=False,
     )
@@ -198,10 +201,16 @@ def _flask(
     app.url_map.merge_slashes = False
     # Only what our own proxies added is believed; whatever a client wrote itself comes before it.
     app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-        _OneSlash(app.wsgi_app), x_for=settings.trusted_proxies, x_proto=0, x_host=0, x_port=0, x_prefix=0
+        GuardedWSGI(_OneSlash(app.wsgi_app), gate.guard),
+        x_for=settings.trusted_proxies,
+        x_proto=0,
+        x_host=0,
+        x_port=0,
+        x_prefix=0,
     )
     app.before_request(_begin)
-    app.before_request(lambda: _authenticate(authenticator, catalogue))
+    app.before_request(lambda: _authenticate(gate.authenticator, catalogue))
+    gate.throttle.register(app)
     app.before_request(lambda: _take_turn(turnstile))
     app.after_request(_end)
     app.teardown_request(_end_turn)

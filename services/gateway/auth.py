@@ -3,7 +3,6 @@
 A bearer token is a provisioning token, or a JWT: an access token of ours, or one of an issuer that a tenant trusts.
 """
 
-import hashlib
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 from uuid import UUID
@@ -14,7 +13,9 @@ from sqlalchemy import Engine
 
 from services.directory import database, tenants, token_secrets, tokens
 from services.directory.tokens import Principal
+from services.gateway import guard
 from services.gateway.flushing import TokenUses
+from services.gateway.guard import Guard
 from services.gateway.jwt_bearers import JWTBearers
 from shared.scim.errors import ForbiddenError, UnauthorizedError
 
@@ -26,8 +27,10 @@ _WRONG = "The bearer token is wrong or was revoked: create one for this portal a
 class Authenticator:
     """Looks tokens up, and trusts an answer for a moment, so that a burst of requests costs one look."""
 
-    def __init__(self, engine: Engine, cache_seconds: float, uses: TokenUses, bearers: JWTBearers) -> None:
-        self._engine, self._uses, self._bearers = engine, uses, bearers
+    def __init__(
+        self, engine: Engine, cache_seconds: float, uses: TokenUses, bearers: JWTBearers, guard: Guard
+    ) -> None:
+        self._engine, self._uses, self._bearers, self._guard = engine, uses, bearers, guard
         self._known: TTLCache[bytes, Principal] = TTLCache(LARGEST_CACHE, cache_seconds)
         self._portals: TTLCache[str, UUID | None] = TTLCache(LARGEST_CACHE, cache_seconds)
 
@@ -38,11 +41,7 @@ class Authenticator:
         not be used from this address.
         """
         secret = bearer(request)
-        key = hashlib.sha256(secret.encode()).digest()
-        principal = self._known.get(key) or self._look_up(secret)
-        if principal is None:
-            raise UnauthorizedError(_WRONG)
-        self._known.setdefault(key, principal)
+        principal = self._known.get(guard.digest(secret)) or self._found(secret, request.remote_addr or "")
         _check_time(principal)
         self.check_place(principal, request)
         return principal
@@ -65,11 +64,26 @@ class Authenticator:
                 self._portals[host] = tenants.of_domain(connection, host)
         return self._portals[host]
 
-    def _look_up(self, secret: str) -> Principal | None:
-        if not secret.startswith(token_secrets.PREFIX):
-            return self._bearers.principal(secret)
-        with database.transaction(self._engine) as connection:
-            return tokens.authenticate(connection, secret)
+    def _found(self, secret: str, address: str) -> Principal:
+        """Return whose token it is, and remember it. Raises UnauthorizedError, which its address is held to."""
+        try:
+            found = self._look_up(secret)
+        except UnauthorizedError:
+            self._guard.note_wrong(address)
+            raise
+        self._guard.note_right(secret)
+        self._known[guard.digest(secret)] = found
+        return found
+
+    def _look_up(self, secret: str) -> Principal:
+        if secret.startswith(token_secrets.PREFIX):
+            with database.transaction(self._engine) as connection:
+                found = tokens.authenticate(connection, secret)
+        else:
+            found = self._bearers.principal(secret)
+        if found is None:
+            raise UnauthorizedError(_WRONG)
+        return found
 
 
 def challenge(error: UnauthorizedError) -> str:

@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, Reque
 
 from services.directory import backoff
 from services.gateway import auth, responses
+from shared import metrics
 from shared.scim.errors import (
     InternalError,
     MethodNotAllowedError,
@@ -25,6 +26,9 @@ from shared.scim.errors import (
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5
+TOO_LARGE_SECONDS = 300
+"""What is too large is so the next time, too; a client that sends it again all the same shall take its time."""
+
 QUERY_CANCELED = "57014"
 
 
@@ -38,6 +42,8 @@ def register(app: Flask) -> None:
 def respond(error: SCIMError) -> Response:
     """Return the error message, with the request's id for whoever looks it up."""
     g.scim_type = error.scim_type
+    if isinstance(error, PayloadTooLargeError):
+        metrics.count(metrics.LIMITED, "body")
     return responses.scim(body(error), error.status, _headers(error))
 
 
@@ -67,6 +73,8 @@ def _headers(error: SCIMError) -> dict[str, str]:
         return {"WWW-Authenticate": auth.challenge(error)}
     if isinstance(error, TooManyRequestsError | UnavailableError | OutcomeUnknownError):
         return {"Retry-After": str(error.retry_after or RETRY_SECONDS)}
+    if isinstance(error, PayloadTooLargeError):
+        return {"Retry-After": str(TOO_LARGE_SECONDS)}
     return {}
 
 

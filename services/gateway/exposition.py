@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 
 from services.directory import counters, database
 from services.gateway import auth
+from services.gateway.guard import Guard
 from shared.metrics import EVERY, Counter, Counts
 from shared.scim.errors import NotFoundError, UnauthorizedError
 
@@ -23,18 +24,21 @@ PATH = "/metrics"
 NAMESPACE = "muster"
 
 
-def blueprint(engine: Engine, token: str) -> Blueprint:
+def blueprint(engine: Engine, token: str, guard: Guard) -> Blueprint:
     """Return the route; without a token configured nobody is answered."""
     routes = Blueprint("metrics", __name__)
-    routes.add_url_rule(PATH, view_func=lambda: _metrics(engine, token), endpoint="metrics")
+    routes.add_url_rule(PATH, view_func=lambda: _metrics(engine, token, guard), endpoint="metrics")
     return routes
 
 
-def _metrics(engine: Engine, token: str) -> Response:
+def _metrics(engine: Engine, token: str, guard: Guard) -> Response:
     if not token:
         raise NotFoundError("There are no metrics here: MUSTER_METRICS_TOKEN is not set")
-    if not hmac.compare_digest(auth.bearer(request).encode(), token.encode()):
+    shown = auth.bearer(request)
+    if not hmac.compare_digest(shown.encode(), token.encode()):
+        guard.note_wrong(request.remote_addr or "")
         raise UnauthorizedError("This is not the token for metrics")
+    guard.note_right(shown)
     with database.transaction(engine) as connection:
         counts = counters.totals(connection)
     registry = CollectorRegistry()

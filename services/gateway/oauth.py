@@ -10,9 +10,11 @@ from sqlalchemy import Engine
 from services.directory import access_tokens, database
 from services.directory.tokens import Principal, Scope
 from services.gateway import foreign_tokens, responses
+from services.gateway import guard as guards
 from services.gateway.async_results import KEYS
 from services.gateway.auth import Authenticator
-from services.gateway.client_authentication import METHODS, ClientAuthentication
+from services.gateway.client_authentication import ASSERTION_TYPE, METHODS, ClientAuthentication
+from services.gateway.guard import Guard
 from services.gateway.oauth_errors import OAuthError
 from shared import metrics
 from shared.scim.errors import ForbiddenError, UnauthorizedError
@@ -37,6 +39,7 @@ class OAuth:
     engine: Engine
     authenticator: Authenticator
     authentication: ClientAuthentication
+    guard: Guard
 
     def blueprint(self) -> Blueprint:
         """Return the routes, with the errors that they have instead of SCIM's."""
@@ -52,7 +55,7 @@ class OAuth:
         if given.get("grant_type") != GRANT:
             missing = "grant_type" not in given
             raise OAuthError("invalid_request" if missing else "unsupported_grant_type", f"grant_type must be {GRANT}")
-        found = g.principal = self.authentication.client(request, given)
+        found = g.principal = self._client(given)
         self._check_place(found)
         scopes = _scopes(given.get("scope"), found)
         seconds = self.settings.access_token_seconds
@@ -68,6 +71,21 @@ class OAuth:
         metrics.count(metrics.ISSUED)
         body = {"access_token": token, "token_type": "Bearer", "expires_in": seconds, "scope": " ".join(sorted(scopes))}
         return _json(body, 200, _UNKEPT)
+
+    def _client(self, given: dict[str, str]) -> Principal:
+        """Return which client asks. Raises OAuthError, and TooManyRequestsError for an address that guesses."""
+        address, secret = request.remote_addr or "", _shown(given)
+        refusal = self.guard.refusal(address, secret)
+        if refusal is not None:
+            raise refusal
+        try:
+            found = self.authentication.client(request, given)
+        except OAuthError as error:
+            if error.error == "invalid_client":
+                self.guard.note_wrong(address)
+            raise
+        self.guard.note_right(secret)
+        return found
 
     def _check_place(self, principal: Principal) -> None:
         try:
@@ -107,6 +125,13 @@ def _parameters() -> dict[str, str]:
     if many:
         raise OAuthError("invalid_request", "A parameter is there more than once")
     return {name: value for name, value in request.form.items() if value}
+
+
+def _shown(given: dict[str, str]) -> str:
+    """Return by what a client that was right before is known again; each of its assertions is another one."""
+    if "client_assertion" in given:
+        return f"{ASSERTION_TYPE} {given.get('client_id', '')}"
+    return given.get("client_secret") or guards.shown(request.headers.get("Authorization", ""))
 
 
 def _scopes(asked: str | None, principal: Principal) -> frozenset[Scope]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.gateway.oauth_errors import STATUS
-from shared.scim.errors import InternalError, MethodNotAllowedError, UnavailableError
+from shared.scim.errors import InternalError, MethodNotAllowedError, TooManyRequestsError, UnavailableError
 from shared.scim.openapi import Answer, Route
 
 TAG = "OAuth"
@@ -26,7 +26,8 @@ ROUTES = (
             _refused(400, "It cannot be had so (RFC 6749 section 5.2)."),
             _refused(401, "The client is unknown, or does not show who it is.", "WWW-Authenticate"),
         ),
-        refusals=(MethodNotAllowedError, InternalError, UnavailableError), is_open=True, is_at_root=True,
+        refusals=(MethodNotAllowedError, TooManyRequestsError, InternalError, UnavailableError),
+        is_open=True, is_at_root=True,
     ),
     Route(
         method="GET", path="/.well-known/oauth-authorization-server", name="getOAuthMetadata", tag=TAG,

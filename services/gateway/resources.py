@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from services.directory import database, queries
 from services.directory.journal import Write
-from services.gateway import async_results, rehiring, repeating, requests, responses
+from services.gateway import async_results, rehiring, repeating, requests, responses, throttling
 from services.gateway.answering import Answer
 from services.gateway.delivering import ANSWER
 from services.gateway.writes import Sender, Writes
@@ -135,6 +135,7 @@ class Resources:
 
     def _perform(self, write: Write, answer: Callable[[Outcome], Response]) -> Response:
         """Take a write through, and answer with its outcome; with 202 if there is none yet and the client said so."""
+        throttling.settle(write)
         self.writes.admit(write)
         write = self.writes.hasher.hashed(write)
         g.operation_id = write.id

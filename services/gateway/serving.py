@@ -19,17 +19,26 @@ import orjson
 from gevent.pool import Pool
 from gevent.server import StreamServer
 from gunicorn.http import message
-from gunicorn.http.errors import LimitRequestLine
+from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine
 from gunicorn.workers.ggevent import GeventWorker
 
-from shared import readiness
+from services.gateway.connections import Connection, Connections
+from services.gateway.errors import TOO_LARGE_SECONDS
+from shared import metrics, readiness
 from shared.scim import messages
 
 LONGEST_LINE = 131_072
 """Bytes of a request line: the longest filter fits, with each letter percent-encoded as four bytes."""
 
+AROUND_FIELD = len(": \r\n")
+
+SPARE = 100
+"""Places for connections that have been hung up and have not ended yet."""
+
 # gunicorn takes its own option for no more than this, and no limit at all for the alternative.
 message.MAX_REQUEST_LINE = LONGEST_LINE
+# It would keep the largest field a hundred times over before it refuses: the limit is one for all fields together.
+message.Message.max_buffer_headers = property(lambda self: self.limit_request_field_size, lambda _, __: None)
 
 CHUNK = 8_192
 LOOK_SECONDS = 0.2
@@ -37,37 +46,8 @@ LINGER_SECONDS = 3.0
 """A client that sends one request after the other over a connection has sent another one within this."""
 
 
-_DETAIL = f"The request line is longer than {LONGEST_LINE} bytes; send the query by POST to .search"
-_BODY = orjson.dumps(messages.error(414, _DETAIL, None))
-TOO_LONG = (
-    b"HTTP/1.1 414 URI Too Long\r\nConnection: close\r\n"
-    + f"Content-Type: {messages.MEDIA_TYPE}\r\nContent-Length: {len(_BODY)}\r\n\r\n".encode()
-    + _BODY
-)
-
-
-class Connection:
-    """A client's socket that knows whether a request is on its way; all else is the socket's own."""
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-        self.is_idle = True
-
-    def recv(self, *arguments: Any) -> bytes:
-        """Receive, and note that something came."""
-        received: bytes = self._client.recv(*arguments)
-        self.is_idle = False
-        return received
-
-    def hang_up(self) -> None:
-        """Let whoever reads from it see its end; what has arrived by now is read before."""
-        try:
-            self._client.shutdown(socket.SHUT_RD)
-        except OSError:  # The client was faster.
-            return
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._client, name)
+_LINE = f"The request line is longer than {LONGEST_LINE} bytes; send the query by POST to .search"
+_HEADERS = "The headers are larger than this server takes, one of them or all together"
 
 
 @dataclass(frozen=True)
@@ -86,11 +66,11 @@ class Worker(GeventWorker):  # type: ignore[misc]
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._connections: dict[object, Connection] = {}
+        self._connections = Connections(self.worker_connections)
 
     def run(self) -> None:
         """Serve until a stop is asked for, then end what is under way."""
-        pools = {listener: Pool(self.worker_connections) for listener in self.sockets}
+        pools = {listener: Pool(self.worker_connections + SPARE) for listener in self.sockets}
         servers = [self._serve(listener, pool) for listener, pool in pools.items()]
         readiness.tell(os.environ)
         while self.alive:
@@ -109,32 +89,48 @@ class Worker(GeventWorker):  # type: ignore[misc]
 
     def handle(self, listener: Place, client: Any, address: Any) -> None:
         """Serve a connection, and remember it meanwhile."""
-        greenlet = gevent.getcurrent()
-        connection = self._connections[greenlet] = Connection(client)
+        key = gevent.getcurrent()
+        connection = Connection(client, self._application.config["header_seconds"])
+        self._connections.add(key, connection)
         try:
             super().handle(listener, connection, address)
         finally:
-            del self._connections[greenlet]
+            self._connections.remove(key)
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
+        """Answer a request, whose headers are not too large together. Raises LimitRequestHeaders."""
+        size = sum(len(name) + len(value) + AROUND_FIELD for name, value in req.headers)
+        if size > self.cfg.limit_request_field_size:
+            raise LimitRequestHeaders("all of them")
+        super().handle_request(listener_name, req, sock, addr)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
-        """Answer what never becomes a request; a line that is too long is a client's that knows SCIM."""
-        if not isinstance(exc, LimitRequestLine):
-            super().handle_error(req, client, addr, exc)
-            return
-        self.log.warning("request line too long")
+        """Answer what never becomes a request; what is too long is a client's that knows SCIM."""
+        match exc:
+            case LimitRequestLine():
+                self.log.warning("request line too long")
+                answer = _answer(414, "URI Too Long", _LINE)
+            case LimitRequestHeaders():
+                self.log.warning("request headers too large")
+                metrics.count(metrics.LIMITED, "headers")
+                answer = _answer(431, "Request Header Fields Too Large", _HEADERS)
+            case _:
+                super().handle_error(req, client, addr, exc)
+                return
         try:
-            _say_and_linger(client, TOO_LONG)
+            _say_and_linger(client, answer)
         except OSError:  # The client has hung up.
             return
 
     @contextmanager
     def timeout_ctx(self) -> Iterator[None]:
         """Bound the time until the next request is there; gunicorn enters this between the requests of a connection."""
-        connection = self._connections[gevent.getcurrent()]
-        connection.is_idle = True
-        with super().timeout_ctx():
-            yield
-        connection.is_idle = False
+        key = gevent.getcurrent()
+        connection = self._connections.find(key)
+        connection.begin_waiting(self.cfg.keepalive)
+        yield
+        connection.end_waiting()
+        self._connections.note_request(key)
 
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer, and close the connection if a stop was asked for: gunicorn decides that before the work begins."""
@@ -161,16 +157,18 @@ class Worker(GeventWorker):  # type: ignore[misc]
         began = time.monotonic()
         while any(pools) and time.monotonic() - began < self.cfg.graceful_timeout - LINGER_SECONDS:
             if time.monotonic() - began > LINGER_SECONDS:
-                self._hang_up_idle_ones()
+                self._connections.hang_up_idle_ones()
             self.notify()
             gevent.sleep(LOOK_SECONDS)
         if any(pools):
             self.log.warning("connections cut off")
 
-    def _hang_up_idle_ones(self) -> None:
-        for connection in list(self._connections.values()):
-            if connection.is_idle:
-                connection.hang_up()
+
+def _answer(status: int, reason: str, detail: str) -> bytes:
+    """Return a whole answer, after which the connection is closed."""
+    body = orjson.dumps(messages.error(status, detail, None))
+    headers = f"Connection: close\r\nContent-Type: {messages.MEDIA_TYPE}\r\nContent-Length: {len(body)}\r\n"
+    return f"HTTP/1.1 {status} {reason}\r\nRetry-After: {TOO_LARGE_SECONDS}\r\n{headers}\r\n".encode() + body
 
 
 def _say_and_linger(client: Any, answer: bytes) -> None:

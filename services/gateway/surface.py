@@ -67,7 +67,7 @@ QUERIES, DISCOVERY, HEALTH, DOCUMENTATION, ASYNC = "Queries", "Discovery", "Heal
 
 RESOURCE_HEADERS = ("ETag", "Location")
 
-ALL: tuple[type[SCIMError], ...] = (UnauthorizedError, InternalError, UnavailableError)
+ALL: tuple[type[SCIMError], ...] = (UnauthorizedError, TooManyRequestsError, InternalError, UnavailableError)
 """Every request with a token may be refused with these."""
 BODY: tuple[type[SCIMError], ...] = (
     InvalidSyntaxError,
@@ -84,7 +84,7 @@ LATER = (
         media_type=None,
     ),
 )
-WRITE: tuple[type[SCIMError], ...] = (*ALL, OutcomeUnknownError, TooManyRequestsError)
+WRITE: tuple[type[SCIMError], ...] = (*ALL, OutcomeUnknownError)
 SINGLE: tuple[type[SCIMError], ...] = (*WRITE, InvalidValueError, KeyReusedError)
 ONE: tuple[type[SCIMError], ...] = (*SINGLE, NotFoundError, PreconditionFailedError)
 PATCH: tuple[type[SCIMError], ...] = (InvalidPathError, InvalidFilterError, NoTargetError, MutabilityError)

@@ -164,7 +164,7 @@ class KeyReusedError(SCIMError):
 
 
 class TooManyRequestsError(SCIMError):
-    """More is waiting already than can be worked off in time: send it again later (RFC 6585 section 4)."""
+    """More is sent than a limit permits, or waits than can be worked off in time (RFC 6585 section 4)."""
 
     status = 429
 

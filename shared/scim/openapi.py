@@ -10,6 +10,7 @@ from shared.scim import jsonschema, messages
 from shared.scim.attributes import ResourceType
 from shared.scim.errors import (
     OutcomeUnknownError,
+    PayloadTooLargeError,
     SCIMError,
     TooManyRequestsError,
     UnauthorizedError,
@@ -77,6 +78,7 @@ ALWAYS = ("X-Request-ID",)
 
 REFUSED_WITH: Mapping[type[SCIMError], tuple[str, ...]] = {
     UnauthorizedError: ("WWW-Authenticate",),
+    PayloadTooLargeError: ("Retry-After",),
     TooManyRequestsError: ("Retry-After",),
     UnavailableError: ("Retry-After",),
     OutcomeUnknownError: ("Retry-After",),

@@ -110,7 +110,8 @@ def _site(options: Options) -> Iterator[tuple[Site, Engine]]:
     environ = {name: value for name, value in os.environ.items() if name.startswith(settings_module.PREFIX)}
     data = options.folder / DATA
     data.mkdir()
-    defaults = {"MUSTER_DEADLINE_SECONDS": str(DEADLINE_SECONDS), "MUSTER_SWEEP_SECONDS": str(SWEEP_SECONDS)}
+    own = {"MUSTER_DEADLINE_SECONDS": str(DEADLINE_SECONDS), "MUSTER_SWEEP_SECONDS": str(SWEEP_SECONDS)}
+    defaults = own | {"MUSTER_REQUESTS_PER_SECOND": "100000", "MUSTER_TENANT_CONCURRENCY": "1000"}
     needs = {nemesis.FAULTS[name].needs for name in options.faults}
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, data, ignore_errors=True)

@@ -1,7 +1,5 @@
 """Secrets that are no protection are told by a rule each, and never quoted."""
 
-import secrets
-
 import pytest
 
 from shared import weak_secrets
@@ -28,6 +26,6 @@ def test_a_weak_secret_is_told(secret: str, said: str) -> None:
     assert not secret or secret not in found
 
 
-@pytest.mark.parametrize("secret", ["correct horse battery", secrets.token_hex(24), "check/it:at@all#times%41"])
+@pytest.mark.parametrize("secret", ["correct horse battery", "9f1c07d2a85be463", "check/it:at@all#times%41"])
 def test_a_long_one_of_many_characters_is_none(secret: str) -> None:
     assert weak_secrets.weakness(secret) is None
