@@ -54,6 +54,8 @@ from services.gateway.issuers import Issuers
 from services.gateway.jwt_bearers import JWTBearers
 from services.gateway.limits import LimitedFlask
 from services.gateway.oauth import OAuth
+from services.gateway.observing import Observer
+from services.gateway.recording import Recorder
 from services.gateway.repeating import Repeats
 from services.gateway.resources import Resources
 from services.gateway.searching import Searching
@@ -84,7 +86,9 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 class Running:
     """What runs beside the requests of a process."""
 
-    parts: Sequence[Accepter | Listener | ToleranceCounter | TokenUses | CounterWriter | Answers | Presence | Admission]
+    parts: Sequence[
+        Accepter | Listener | ToleranceCounter | TokenUses | CounterWriter | Answers | Presence | Admission | Recorder
+    ]
     engine: Engine
 
     def start(self) -> None:
@@ -133,7 +137,9 @@ def create(settings: Settings) -> Flask:
     issuers, ring = Issuers(), Ring(engine, settings.token_cache_seconds)
     bearers = JWTBearers(engine=engine, ring=ring, issuers=issuers, public_url=settings.public_url)
     authenticator = Authenticator(engine, settings.token_cache_seconds, uses, bearers)
+    recorder = Recorder(engine)
     app = _flask(settings, authenticator, partial(catalogues.of_principal, engine), turnstile)
+    app.after_request(Observer(recorder, PREFIXES).observe)
     app.wsgi_app = Delivery(app.wsgi_app, answers)  # type: ignore[method-assign]
     counter = ToleranceCounter(engine)
     repeats = Repeats(engine=engine, answers=answers)
@@ -169,7 +175,17 @@ def create(settings: Settings) -> Flask:
     oauth = OAuth(settings=settings, engine=engine, authenticator=authenticator, authentication=proofs)
     app.register_blueprint(oauth.blueprint())
     app.register_blueprint(docs.at_root(PREFIXES[0] + docs.DOCUMENT))
-    parts = (accepter, listener, counter, uses, CounterWriter(engine, metrics.BOOK), answers, presence, admission)
+    parts = (
+        accepter,
+        listener,
+        counter,
+        uses,
+        CounterWriter(engine, metrics.BOOK),
+        answers,
+        presence,
+        admission,
+        recorder,
+    )
     running = Running(parts=parts, engine=engine)
     running.start()
     app.extensions["running"] = running

@@ -19,7 +19,9 @@ NAME = Attribute(
         Attribute(name="honorificSuffix", description="A suffix after the name, as in 'III'."),
     ),
 )
-ACTIVE = Attribute(name="active", description="Whether the person may sign in.", type=Type.BOOLEAN, default=True, is_usual=True)
+ACTIVE = Attribute(
+    name="active", description="Whether the person may sign in.", type=Type.BOOLEAN, default=True, is_usual=True
+)
 ADDRESSES = Attribute(
     name="addresses",
     description="Postal addresses.",
@@ -82,7 +84,9 @@ USER = Schema(
             is_sought=True,
         ),
         NAME,
-        Attribute(name="displayName", description="The name that is shown.", is_ordered=True, is_sought=True, is_usual=True),
+        Attribute(
+            name="displayName", description="The name that is shown.", is_ordered=True, is_sought=True, is_usual=True
+        ),
         Attribute(name="nickName", description="The casual name."),
         Attribute(
             name="profileUrl",

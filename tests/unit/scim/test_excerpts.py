@@ -1,4 +1,4 @@
-"""What is kept of a refused request: no secret in whatever spelling, nothing that is not understood, and not too much."""
+"""What is kept of a refused request: no secret however it is spelled, nothing unknown, and not too much."""
 
 from typing import Any
 
@@ -65,7 +65,9 @@ def test_a_secret_of_a_declared_extension_is_not_kept() -> None:
 
     assert "hunter2" not in shown
     assert "A-7" in shown
-    assert "hunter2" not in kept(patch({"op": "add", "path": f"{badge.URN}:pin", "value": SECRET}), declared, is_patch=True)
+    assert "hunter2" not in kept(
+        patch({"op": "add", "path": f"{badge.URN}:pin", "value": SECRET}), declared, is_patch=True
+    )
 
 
 @pytest.mark.parametrize("text", [f'password eq "{SECRET}"', f'password eq "{SECRET}', f'x eq "{SECRET}"', SECRET])
@@ -113,7 +115,9 @@ def test_a_filter_that_is_not_closed_is_found_by_what_it_was_to_match() -> None:
 def test_what_is_too_long_is_cut() -> None:
     long_text = kept(person(title="x" * 100_000))
     many_names = kept(person(**{f"attribute{number}": number for number in range(10_000)}))
-    many_members = kept(patch(*[{"op": "add", "path": "members", "value": [{"value": "i"}]}] * 10_000), GROUPS, is_patch=True)
+    many_members = kept(
+        patch(*[{"op": "add", "path": "members", "value": [{"value": "i"}]}] * 10_000), GROUPS, is_patch=True
+    )
 
     assert all(excerpts.CUT in shown for shown in (long_text, many_names, many_members))
     assert max(map(len, (long_text, many_names, many_members))) < 6 * excerpts.LARGEST
@@ -121,11 +125,15 @@ def test_what_is_too_long_is_cut() -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.just(SECRET),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(
-        st.sampled_from(["password", "Operations", "path", "value", "op", "pin", "x", "name", "emails", "urn:x:y", "a[b"]),
-        inner,
-        max_size=4,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(
+                ["password", "Operations", "path", "value", "op", "pin", "x", "name", "emails", "urn:x:y", "a[b"]
+            ),
+            inner,
+            max_size=4,
+        )
     ),
     max_leaves=12,
 )
