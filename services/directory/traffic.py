@@ -1,6 +1,6 @@
 """Count requests by token, minute, kind and result: what cycles are told from, without a row for each request."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from services.directory import tables, trace_tables
+from services.directory import trace_tables
 
 
 class Kind(StrEnum):
@@ -99,15 +99,10 @@ def minutes(connection: Connection, tenant_id: UUID, since: datetime, token_id: 
     ]
 
 
-def tokens_seen(connection: Connection, tenant_id: UUID, since: datetime) -> Sequence[UUID]:
-    """Return the tokens with which something came since a moment."""
+def last(connection: Connection, tenant_id: UUID, kinds: Collection[Kind]) -> datetime | None:
+    """Return the minute of the last request of these kinds that succeeded, or None."""
     table = trace_tables.traffic
-    mine = (table.c.tenant_id == tenant_id, table.c.minute >= since)
-    return list(connection.scalars(select(table.c.token_id).distinct().where(*mine)))
-
-
-def names(connection: Connection, token_ids: Sequence[UUID]) -> Mapping[UUID, str]:
-    """Return the names of tokens."""
-    table = tables.token
-    rows = connection.execute(select(table.c.id, table.c.name).where(table.c.id.in_(list(token_ids))))
-    return {row.id: row.name for row in rows}
+    good = (table.c.result.in_([Result.OK.value, Result.NONE.value]), table.c.kind.in_([kind.value for kind in kinds]))
+    statement = select(table.c.minute).where(table.c.tenant_id == tenant_id, *good).order_by(table.c.minute.desc())
+    found: datetime | None = connection.scalar(statement.limit(1))
+    return found

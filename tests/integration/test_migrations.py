@@ -7,7 +7,7 @@ import pytest
 from alembic import command
 from sqlalchemy import Connection, Engine, text
 
-from services.directory import database, migrating, trace_tables
+from services.directory import database, migrating, tables, trace_tables
 from shared.settings import Settings
 
 COLUMNS = """
@@ -42,8 +42,8 @@ def empty(engine: Engine, servers: Settings) -> Iterator[Engine]:
 @pytest.fixture
 def described(empty: Engine) -> Engine:
     """A database whose tables were made from the descriptions, without the migrations."""
-    # They are of the same metadata as those of the directory proper.
-    trace_tables.metadata.create_all(empty)
+    assert trace_tables.refused.metadata is tables.metadata
+    tables.metadata.create_all(empty)
     return empty
 
 
