@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import orjson
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
@@ -127,10 +126,12 @@ def _exact(resource_type: ResourceType, wanted: str) -> Iterator[ColumnElement[b
         yield table.c.id == given
     for column in _sought(resource_type):
         if column.is_document:
-            pattern = cast(orjson.dumps([{VALUE: wanted.lower()}]).decode(), JSONB)
+            pattern = cast([{VALUE: wanted.lower()}], JSONB)
             yield table.c[column.name].is_not(None) & tables.folded(table.c[column.name]).op("@>")(pattern)
         else:
-            yield from _alive_or_not(table, _key(table, column) == columns.ordered(column.leaf, literal(wanted)))
+            yield from _alive_or_not(
+                table, _key(table, column) == columns.ordered(column.leaf, literal(wanted, Text()))
+            )
     yield from _whole_name(resource_type, wanted)
 
 
@@ -138,7 +139,7 @@ def _beginning(resource_type: ResourceType, wanted: str) -> Iterator[ColumnEleme
     table = tables.OF[resource_type.name]
     for column in _sought(resource_type):
         if not column.is_document:
-            low, high = (columns.ordered(column.leaf, literal(text)) for text in (wanted, wanted + _LAST))
+            low, high = (columns.ordered(column.leaf, literal(text, Text())) for text in (wanted, wanted + _LAST))
             key = _key(table, column)
             yield from _alive_or_not(table, (key >= low) & (key < high))
 
@@ -150,7 +151,7 @@ def _whole_name(resource_type: ResourceType, wanted: str) -> Iterator[ColumnElem
         return
     table, parts = tables.OF[resource_type.name], {c.leaf.name: c for c in columns.of(USERS) if c.attribute is NAME}
     last, first = parts["familyName"], parts["givenName"]
-    is_family = _key(table, last) == columns.ordered(last.leaf, literal(family))
+    is_family = _key(table, last) == columns.ordered(last.leaf, literal(family, Text()))
     is_given = func.lower(table.c[first.name]) == given.strip().lower()
     yield from _alive_or_not(table, is_family & is_given)
 
@@ -174,7 +175,7 @@ def _renamed(connection: Connection, tenant_id: UUID, wanted: str) -> set[tuple[
     table = tables.history
     said = cast(func.lower(cast(table.c.changes, Text)), JSONB)
     former = ({"attribute": name, "from": value} for name, value in sayings(wanted))
-    patterns = (cast(orjson.dumps([each]).decode(), JSONB) for each in former)
+    patterns = (cast([each], JSONB) for each in former)
     # One condition for each: an index over documents does not answer for several at once.
     is_former = or_(*(said.op("@>")(pattern) for pattern in patterns))
     statement = select(table.c.resource_type, table.c.resource_id).distinct().limit(MOST)

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from services.directory import cycles, lints, onboarding, operation_commands, quarantine, tenants, terminal, why
 from services.directory.cycles import Cycle, Rhythm
+from services.directory.lints import Finding
 from services.directory.onboarding import Step
 from services.directory.why import Answer
 from services.directory.why_events import Event
@@ -94,16 +95,11 @@ def connections_command(tenant: str, is_json: bool, data: Path | None) -> None:
     if is_json:
         terminal.document({"connections": [asdict(each) for each in found], "lints": [asdict(each) for each in told]})
         return
-    rows = [[each.name, *(_reached(each, step) for step in Step)] for each in found]
+    rows: list[list[str | None]] = [[each.name, *(_reached(each, step) for step in Step)] for each in found]
     terminal.table(["token", *(f"first {step}" for step in Step)], rows)
     click.echo()
-    terminal.table(
-        ["lint", "about", "times", "what it leads to", "in Entra", "in Okta"],
-        [
-            [one.lint.code, one.about, _of(one.times, one.of), one.lint.words, one.lint.entra, one.lint.okta]
-            for one in told
-        ],
-    )
+    columns = ["lint", "about", "times", "what it leads to", "in Entra", "in Okta"]
+    terminal.table(columns, [_finding(each) for each in told])
 
 
 def _show(found: Answer) -> None:
@@ -158,12 +154,24 @@ def _cycle(cycle: Cycle) -> list[str | None]:
 def _expected(rhythm: Rhythm) -> str:
     if rhythm.interval is None:
         return "Nothing is expected: it comes at no regular times, or did not come often enough yet."
-    every = f"Every {rhythm.interval // timedelta(minutes=1)} minutes; the next one at {terminal.moment(rhythm.expected_at)}."
+    minutes, expected = rhythm.interval // timedelta(minutes=1), terminal.moment(rhythm.expected_at)
+    every = f"Every {minutes} minutes; the next one at {expected}."
     return f"{every} {rhythm.missed} were missed: look at the identity provider." if rhythm.is_late else every
 
 
 def _reached(connected: onboarding.Connected, step: Step) -> str:
     return terminal.moment(connected.milestones[step].at) if step in connected.milestones else "not yet"
+
+
+def _finding(found: Finding) -> list[str | None]:
+    return [
+        found.lint.code,
+        found.about,
+        _of(found.times, found.of),
+        found.lint.words,
+        found.lint.entra,
+        found.lint.okta,
+    ]
 
 
 def _of(times: int | None, every: int | None) -> str:
