@@ -58,7 +58,7 @@ for command in (
     main.add_command(command)
 for own in (person_commands.erase_person, person_commands.export_tenant):
     directory.tenant.add_command(own)
-for own in (backlog_commands.show_backlog, dead_commands.retry, dead_commands.discard):
+for own in (backlog_commands.show_backlog, backlog_commands.show_figures, dead_commands.retry, dead_commands.discard):
     operation_commands.operations_group.add_command(own)
 directory.tenant.add_command(client_commands.trust_issuer)
 
