@@ -88,10 +88,9 @@ def rhythm(minutes: Iterable[Minute], now: datetime) -> Rhythm:
         return Rhythm(cycles=found[::-1], interval=None, expected_at=None, missed=0)
     last = found[-1]
     due = max(last.began + interval, last.ended)
-    late = (now - due) / interval
-    return Rhythm(
-        cycles=found[::-1], interval=interval, expected_at=due, missed=max(0, int(late + 1)) if late > 0.5 else 0
-    )
+    # Half an interval late is not missed yet.
+    missed = max(0, int((now - due) / interval + 0.5))
+    return Rhythm(cycles=found[::-1], interval=interval, expected_at=due, missed=missed)
 
 
 def _grouped(minutes: Iterable[Minute]) -> Iterator[Cycle]:
