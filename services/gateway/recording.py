@@ -15,7 +15,7 @@ from uuid import UUID
 
 from cachetools import LRUCache
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
 
 from services.directory import backoff, database, live, onboarding, reasons, refusals, traffic
 from services.directory.onboarding import Milestone, Sighting, Step
@@ -38,6 +38,9 @@ STRANGERS_AT_ONCE = 50
 
 MOST_TENANTS = 10_000
 MOST_SIGHTINGS = 5_000
+_HOPELESS = (DataError, IntegrityError, ProgrammingError)
+"""What the database says of a row that it will never take."""
+
 _QUICKLY = text("SET LOCAL synchronous_commit TO off")
 
 
@@ -65,12 +68,25 @@ class Seen:
     """What, and about what (services/directory/onboarding.py)."""
 
 
+_About = tuple[UUID, str, str]
+"""A token, what was seen with it, and about what."""
+
+
+@dataclass(slots=True)
+class _Times:
+    """How often something was seen, first and last."""
+
+    times: int
+    first: Seen
+    last: Seen
+
+
 @dataclass
 class _Waiting:
     """What was noted since it was last written down."""
 
     counts: Counter[Key]
-    sightings: dict[tuple[UUID, str, str], Sighting]
+    sightings: dict[_About, _Times]
     milestones: list[Milestone]
     refusals: deque[Refusal]
     strangers: list[Stranger]
@@ -118,8 +134,7 @@ class Recorder(threading.Thread):
                             request_id=seen.request_id,
                         )
                     )
-            for what, about in seen.sightings:
-                _sight(waiting.sightings, seen, what, about)
+            _sight(waiting.sightings, seen)
 
     def has_room(self, tenant_id: UUID) -> bool:
         """Whether one more refusal of a tenant is kept now; it is about to be noted then."""
@@ -153,11 +168,11 @@ class Recorder(threading.Thread):
         try:
             with database.transaction(self._engine) as connection:
                 self._write_down(connection, waiting)
+        except _HOPELESS:
+            logger.exception("requests not recorded")
         except SQLAlchemyError as error:
-            fault = backoff.classify(error)
-            logger.warning("requests not recorded yet", extra={"fault": fault.name})
-            if fault.is_passing:
-                self._put_back(waiting)
+            logger.warning("requests not recorded yet", extra={"fault": backoff.classify(error).name})
+            self._put_back(waiting)
         except Exception:
             logger.exception("requests not recorded")
 
@@ -169,7 +184,7 @@ class Recorder(threading.Thread):
         waiting.counts.update(_key_of(each, Kind.NOT_KEPT) for each in known if each not in kept)
         traffic.add(connection, waiting.counts)
         onboarding.reach(connection, waiting.milestones)
-        onboarding.sight(connection, waiting.sightings.values())
+        onboarding.sight(connection, _sightings(waiting.sightings))
         refusals.keep(connection, [*waiting.refusals, *kept])
         live.notify(connection, waiting.tenants | {each.tenant_id for each in known})
 
@@ -186,9 +201,8 @@ class Recorder(threading.Thread):
             later.milestones += waiting.milestones
             later.strangers = (waiting.strangers + later.strangers)[:STRANGERS_AT_ONCE]
             later.refusals.extendleft(reversed(waiting.refusals))
-            for key, sighting in waiting.sightings.items():
-                present = later.sightings.get(key)
-                later.sightings[key] = sighting if present is None else _sum(sighting, present)
+            for key, times in waiting.sightings.items():
+                later.sightings[key] = _sum(times, later.sightings.get(key))
 
 
 class _Quota:
@@ -221,25 +235,35 @@ def _key_of(refusal: Refusal, kind: Kind) -> Key:
     return _key(refusal.tenant_id, refusal.token_id, refusal.at, kind, Result.REFUSED)
 
 
-def _sight(known: dict[tuple[UUID, str, str], Sighting], seen: Seen, what: str, about: str) -> None:
-    key = (seen.token_id, what, about)
-    if key not in known and len(known) >= MOST_SIGHTINGS:
-        return
-    one = Sighting(
-        tenant_id=seen.tenant_id,
-        token_id=seen.token_id,
-        what=what,
-        about=about,
-        times=1,
-        first_at=seen.at,
-        last_at=seen.at,
-        request_id=seen.request_id,
-    )
-    known[key] = _sum(known[key], one) if key in known else one
+def _sight(known: dict[_About, _Times], seen: Seen) -> None:
+    """Note what a request says; each says a lot, so nothing is made anew that is there."""
+    for what, about in seen.sightings:
+        times = known.get((seen.token_id, what, about))
+        if times is not None:
+            times.times += 1
+            times.last = seen
+        elif len(known) < MOST_SIGHTINGS:
+            known[seen.token_id, what, about] = _Times(times=1, first=seen, last=seen)
 
 
-def _sum(before: Sighting, after: Sighting) -> Sighting:
-    return replace(after, times=before.times + after.times, first_at=before.first_at)
+def _sum(before: _Times, after: _Times | None) -> _Times:
+    return before if after is None else _Times(times=before.times + after.times, first=before.first, last=after.last)
+
+
+def _sightings(known: dict[_About, _Times]) -> list[Sighting]:
+    return [
+        Sighting(
+            tenant_id=times.last.tenant_id,
+            token_id=token_id,
+            what=what,
+            about=about,
+            times=times.times,
+            first_at=times.first.at,
+            last_at=times.last.at,
+            request_id=times.last.request_id,
+        )
+        for (token_id, what, about), times in known.items()
+    ]
 
 
 def _named(refusal: Refusal, owner: Owner) -> Refusal:

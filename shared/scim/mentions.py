@@ -8,7 +8,7 @@ from shared.scim import paths
 from shared.scim.attributes import Attribute, ResourceType
 from shared.scim.patch import Operation
 from shared.scim.paths import Path
-from shared.scim.resource_types import ALL
+from shared.scim.resource_types import ALL, find_attribute
 from shared.scim.schemas.common import SCHEMAS
 
 LONGEST_NAME = 80
@@ -56,8 +56,15 @@ def _unknown(resource_type: ResourceType, document: Mapping[str, Any]) -> Iterat
         schema = resource_type.find_schema(key)
         if schema is not None and isinstance(value, dict):
             yield from (f"{schema.id}:{_shown(inner)}" for inner in value if schema.attribute(inner) is None)
-        elif schema is None and len(key) <= LONGEST_NAME and paths.find(key.partition("[")[0], resource_type) is None:
+        elif schema is None and not _is_known(key, resource_type):
             yield _shown(key)
+
+
+def _is_known(key: str, resource_type: ResourceType) -> bool:
+    """Whether a key names an attribute; what is too long for a name is none, and nobody's to read."""
+    if len(key) > LONGEST_NAME or find_attribute(resource_type.schema, key) is not None:
+        return True
+    return paths.find(key.partition("[")[0], resource_type) is not None
 
 
 def _shown(key: str) -> str:
