@@ -168,8 +168,8 @@ class Recorder(threading.Thread):
         try:
             with database.transaction(self._engine) as connection:
                 self._write_down(connection, waiting)
-        except _HOPELESS:
-            logger.exception("requests not recorded")
+        except _HOPELESS as error:
+            logger.error("requests not recorded", extra={"fault": backoff.classify(error).name})
         except SQLAlchemyError as error:
             logger.warning("requests not recorded yet", extra={"fault": backoff.classify(error).name})
             self._put_back(waiting)
