@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import CompoundSelect, Connection, DateTime, cast, func, null, select, union_all
 from sqlalchemy.dialects.postgresql import insert
 
 from services.directory import tables, trace_tables
@@ -61,7 +62,7 @@ class Sighting:
 
 @dataclass(frozen=True, kw_only=True)
 class Connected:
-    """One token of a tenant as a connection: its first times."""
+    """One token or client of a tenant as a connection: its first times."""
 
     token_id: UUID
     name: str
@@ -95,13 +96,12 @@ def sight(connection: Connection, sightings: Iterable[Sighting]) -> None:
 
 
 def connections(connection: Connection, tenant_id: UUID) -> Sequence[Connected]:
-    """Return the tokens of a tenant, the oldest first, each with its first times."""
-    token, found = tables.token, trace_tables.milestone
-    columns = [token.c[name] for name in ("id", "name", "created_at", "revoked_at", "expires_at", "last_used_at")]
-    rows = connection.execute(select(*columns).where(token.c.tenant_id == tenant_id).order_by(token.c.id)).all()
+    """Return the tokens and clients of a tenant, the oldest first, each with its first times."""
+    rows = connection.execute(_every(tenant_id)).all()
+    found = trace_tables.milestone
     reached: dict[UUID, dict[Step, Milestone]] = {row.id: {} for row in rows}
-    for one in connection.execute(select(found).where(found.c.token_id.in_(list(reached)))).mappings():
-        reached[one["token_id"]][Step(one["name"])] = Milestone(**{**one, "name": Step(one["name"])})
+    for one in connection.execute(select(found).where(found.c.tenant_id == tenant_id)).mappings():
+        reached.setdefault(one["token_id"], {})[Step(one["name"])] = Milestone(**{**one, "name": Step(one["name"])})
     return [
         Connected(
             token_id=row.id,
@@ -117,8 +117,19 @@ def connections(connection: Connection, tenant_id: UUID) -> Sequence[Connected]:
 
 
 def sightings(connection: Connection, tenant_id: UUID) -> Sequence[Sighting]:
-    """Return what was seen with the tokens of a tenant that were not revoked."""
-    table, token = trace_tables.sighting, tables.token
-    mine = (token.c.tenant_id == tenant_id, token.c.revoked_at.is_(None))
-    statement = select(table).join(token, token.c.id == table.c.token_id).where(*mine)
-    return [Sighting(**row) for row in connection.execute(statement.order_by(*table.primary_key.columns)).mappings()]
+    """Return what was seen with the tokens and clients of a tenant that were not revoked."""
+    table = trace_tables.sighting
+    revoked = {row.id for row in connection.execute(_every(tenant_id)) if row.revoked_at is not None}
+    statement = select(table).where(table.c.tenant_id == tenant_id).order_by(*table.primary_key.columns)
+    found = [Sighting(**row) for row in connection.execute(statement).mappings()]
+    return [each for each in found if each.token_id not in revoked]
+
+
+def _every(tenant_id: UUID) -> CompoundSelect[Any]:
+    """Return the tokens and clients of a tenant; a client's access tokens end, and it does not."""
+    looks = []
+    for table in (tables.token, tables.client):
+        ends = table.c.get("expires_at", cast(null(), DateTime(timezone=True)))
+        own = [table.c[name] for name in ("id", "name", "created_at", "revoked_at", "last_used_at")]
+        looks.append(select(*own, ends.label("expires_at")).where(table.c.tenant_id == tenant_id))
+    return union_all(*looks).order_by("id")

@@ -9,12 +9,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Connection, Select, Text, Uuid, any_, insert, literal, select
+from sqlalchemy import ARRAY, Connection, Select, Text, Uuid, any_, bindparam, insert, literal, select, text
 
 from services.directory import tables, trace_tables
 
 KNOWN_TERMS = 60
 """Terms of one refusal that are kept."""
+
+
+_FORGET = text("""
+UPDATE refused SET body = NULL, filter = NULL, terms = ARRAY[lower(request_id)]
+WHERE tenant_id = :tenant AND (body IS NOT NULL OR filter IS NOT NULL OR cardinality(terms) > 1)
+  AND (terms && :terms
+       OR EXISTS (SELECT FROM unnest(:names) n WHERE strpos(lower(concat_ws(' ', body, filter)), n) > 0))
+""").bindparams(*(bindparam(name, type_=ARRAY(Text)) for name in ("terms", "names")))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +88,12 @@ def since(connection: Connection, tenant_id: UUID, moment: datetime, limit: int)
     table = trace_tables.refused
     mine = (table.c.tenant_id == tenant_id, table.c.at >= moment)
     return _read(connection, _select().where(*mine).order_by(table.c.at.desc(), table.c.id.desc()).limit(limit))
+
+
+def forget(connection: Connection, tenant_id: UUID, terms: Collection[str], names: Collection[str]) -> int:
+    """Blank the refusals of a tenant that have one of these terms, or speak of one of these names; return how many."""
+    given = {"tenant": tenant_id, "terms": list(terms), "names": [name.lower() for name in names]}
+    return connection.execute(_FORGET, given).rowcount
 
 
 def without_journaled(connection: Connection, refusals: Sequence[Refusal]) -> list[Refusal]:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Connection, Uuid, any_, literal, select
+from sqlalchemy import ARRAY, Connection, Uuid, any_, literal, select, union_all
 
 from services.directory import history, refusals, tables, why_events
 from services.directory.seeking import Subject
@@ -30,7 +30,7 @@ def of(connection: Connection, tenant_id: UUID, wanted: str, subjects: Sequence[
     events = [
         *(journal.of_operation(row, changes, tokens) for row in journaled),
         *(why_events.of_refusal(each, tokens) for each in kept),
-        *why_events.of_history(changes, {row["id"] for row in journaled}),
+        *why_events.of_history(changes, {row["id"] for row in journaled}, journal.catalogue),
     ]
     return sorted(events, key=lambda each: each.at, reverse=True)[:most]
 
@@ -43,10 +43,9 @@ def refused_since(connection: Connection, tenant_id: UUID, moment: datetime, mos
 
 
 def _names(connection: Connection, token_ids: Collection[UUID]) -> dict[UUID, str]:
-    """Return the names of tokens."""
-    table = tables.token
+    """Return the names of tokens and clients."""
     wanted = literal(list(set(token_ids)), ARRAY(Uuid))
-    return {
-        row.id: row.name
-        for row in connection.execute(select(table.c.id, table.c.name).where(table.c.id == any_(wanted)))
-    }
+    looks = (
+        select(table.c.id, table.c.name).where(table.c.id == any_(wanted)) for table in (tables.token, tables.client)
+    )
+    return {row.id: row.name for row in connection.execute(union_all(*looks))}

@@ -5,13 +5,15 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from services.directory import cycles, lints, onboarding, operation_commands, quarantine, tenants, terminal, why
+from services.directory import audit, cycles, lints, onboarding, operation_commands, quarantine, tenants, terminal, why
+from services.directory.audit_chain import Action
 from services.directory.cycles import Cycle, Rhythm
 from services.directory.lints import Finding
 from services.directory.onboarding import Step
@@ -33,7 +35,7 @@ def why_command(wanted: str, tenant: str, limit: int, is_json: bool, data: Path 
     """Say why TEXT was not provisioned, or what came of it, and what to change at the identity provider.
 
     TEXT is a name, an e-mail address, a userName, an externalId, a group's name, or the id of a user, a group or a
-    request. It shows values, which are personal data, and never a secret.
+    request. It shows values, which are personal data, and never a secret; the audit tells who asked.
 
     \b
     muster why ada@example.com --tenant acme
@@ -43,6 +45,8 @@ def why_command(wanted: str, tenant: str, limit: int, is_json: bool, data: Path 
     with terminal.transaction(data) as connection:
         tenant_id = tenants.find(connection, tenant).id
         found = why.explain(connection, tenant_id, wanted, datetime.now(UTC), limit)
+        if found.events or found.perhaps:
+            audit.record(connection, tenant_id, Action.VALUES_SHOWN, actor=terminal.operator(), target=_target(found))
     if is_json:
         terminal.document(_described(found))
     else:
@@ -100,6 +104,13 @@ def connections_command(tenant: str, is_json: bool, data: Path | None) -> None:
     click.echo()
     columns = ["lint", "about", "times", "what it leads to", "in Entra", "in Okta"]
     terminal.table(columns, [_finding(each) for each in told])
+
+
+def _target(found: Answer) -> UUID | str:
+    """Return whose values were shown, by an id."""
+    if found.subjects:
+        return found.subjects[0].id
+    return [*found.events, *found.perhaps][0].request_id
 
 
 def _show(found: Answer) -> None:

@@ -11,6 +11,8 @@ from uuid import UUID
 from services.directory import history, reasons
 from services.directory.reasons import Reason
 from services.directory.refusals import Refusal
+from shared.scim.attributes import ResourceType
+from shared.scim.resource_types import Catalogue
 
 SHOWN_LINES = 30
 """Lines of a request that are shown."""
@@ -84,7 +86,7 @@ def of_refusal(refusal: Refusal, tokens: Mapping[UUID, str]) -> Event:
     )
 
 
-def of_history(entries: Iterable[history.Entry], journaled: Collection[UUID]) -> Iterator[Event]:
+def of_history(entries: Iterable[history.Entry], journaled: Collection[UUID], catalogue: Catalogue) -> Iterator[Event]:
     """Yield the changes whose operation is not told of: about another resource, or too old for the journal."""
     for entry in entries:
         if entry.operation_id not in journaled:
@@ -101,13 +103,14 @@ def of_history(entries: Iterable[history.Entry], journaled: Collection[UUID]) ->
                 token="",
                 status=None,
                 reason=reasons.DELETED if entry.kind is history.Kind.DELETED else reasons.PROVISIONED,
-                changed=in_words(entry),
+                changed=in_words(entry, catalogue.by_name[entry.resource_type]),
             )
 
 
-def in_words(entry: history.Entry) -> list[str]:
+def in_words(entry: history.Entry, resource_type: ResourceType) -> list[str]:
     """Return what an entry says, a line for each attribute, and not more than somebody reads."""
-    return [history.in_words(change)[:LONGEST_LINE] for change in entry.changes[:SHOWN_LINES]]
+    changes = entry.changes[:SHOWN_LINES]
+    return [history.in_words(change, resource_type)[:LONGEST_LINE] for change in changes]
 
 
 def _flat(where: str, content: Any) -> Iterator[str]:

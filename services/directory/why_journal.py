@@ -109,7 +109,7 @@ class Journal:
             reason=_reason(row),
             detail=row["detail"],
             said=shown,
-            changed=[line for entry in own for line in why_events.in_words(entry)],
+            changed=[line for entry in own for line in why_events.in_words(entry, resource_type)],
             is_pending=row["state"] == State.PENDING,
         )
 

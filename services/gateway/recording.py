@@ -169,7 +169,8 @@ class Recorder(threading.Thread):
             with database.transaction(self._engine) as connection:
                 self._write_down(connection, waiting)
         except _HOPELESS as error:
-            logger.error("requests not recorded", extra={"fault": backoff.classify(error).name})
+            # Without a traceback: the database may quote the row.
+            logger.error("requests not recorded", extra={"fault": backoff.classify(error).name})  # noqa: TRY400
         except SQLAlchemyError as error:
             logger.warning("requests not recorded yet", extra={"fault": backoff.classify(error).name})
             self._put_back(waiting)

@@ -359,11 +359,11 @@ def test_a_group_and_its_member_are_told_of_the_same_change(client: Client, expl
 def test_nothing_is_told_of_another_tenant(client: Client, stranger: Client, stack_engine: Engine) -> None:
     user = client.create_user(externalId="theirs", emails=[{"value": "theirs@example.com"}])
     client.post("/Users", json=person(userName=user["userName"]))
-    client.post("/Users", json=person(externalId="theirs", active="perhaps"))
+    client.post("/Users", json=person(externalId="also-theirs", active="perhaps"))
     why.explained(stack_engine, client.tenant, user["userName"], "user-name-taken")
-    request = why.explained(stack_engine, client.tenant, "theirs", "wrong-type").events[0].request_id
+    request = why.explained(stack_engine, client.tenant, "also-theirs", "wrong-type").events[0].request_id
 
-    for wanted in (user["userName"], user["id"], "theirs", "theirs@example.com", request):
+    for wanted in (user["userName"], user["id"], "also-theirs", "theirs@example.com", request):
         answer = why.ask(stack_engine, stranger.tenant, wanted)
         assert (answer.subjects, answer.events, answer.perhaps) == ([], [], []), wanted
 

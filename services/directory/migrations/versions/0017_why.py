@@ -48,8 +48,7 @@ CREATE TABLE milestone (
     at TIMESTAMP WITH TIME ZONE NOT NULL,
     request_id TEXT NOT NULL,
     PRIMARY KEY (token_id, name),
-    CONSTRAINT fk_milestone_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenant (id),
-    CONSTRAINT fk_milestone_token_id FOREIGN KEY(token_id) REFERENCES token (id)
+    CONSTRAINT fk_milestone_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenant (id)
 );
 CREATE TABLE sighting (
     tenant_id UUID NOT NULL,
@@ -61,8 +60,7 @@ CREATE TABLE sighting (
     last_at TIMESTAMP WITH TIME ZONE NOT NULL,
     request_id TEXT NOT NULL,
     PRIMARY KEY (token_id, what, about),
-    CONSTRAINT fk_sighting_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenant (id),
-    CONSTRAINT fk_sighting_token_id FOREIGN KEY(token_id) REFERENCES token (id)
+    CONSTRAINT fk_sighting_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenant (id)
 );
 CREATE INDEX ix_employee_gone_display_name ON employee (tenant_id, (lower(left(display_name, 512)) COLLATE "C")) WHERE deleted_at IS NOT NULL;
 CREATE INDEX ix_employee_gone_external_id ON employee (tenant_id, (external_id COLLATE "C")) WHERE deleted_at IS NOT NULL;
