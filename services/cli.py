@@ -12,6 +12,7 @@ from services.directory import (
     key_commands,
     operation_commands,
     person_commands,
+    why_commands,
 )
 from services.directory import commands as directory
 from services.directory import extension_commands as extensions
@@ -38,6 +39,9 @@ for command in (
     tokens.token,
     client_commands.client,
     key_commands.keys_group,
+    why_commands.why_command,
+    why_commands.cycles_command,
+    why_commands.connections_command,
     operation_commands.operations_group,
     directory.list_counters,
     doctor_commands.doctor,
@@ -54,7 +58,7 @@ for command in (
     main.add_command(command)
 for own in (person_commands.erase_person, person_commands.export_tenant):
     directory.tenant.add_command(own)
-for own in (backlog_commands.show_backlog, dead_commands.retry, dead_commands.discard):
+for own in (backlog_commands.show_backlog, backlog_commands.show_figures, dead_commands.retry, dead_commands.discard):
     operation_commands.operations_group.add_command(own)
 directory.tenant.add_command(client_commands.trust_issuer)
 

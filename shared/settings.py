@@ -68,6 +68,7 @@ class Settings:
     default_page: int = _setting(100, "Resources in one page when the client names no count.")
     journal_days: int = _setting(90, "Settled operations are kept this long, by whole weeks.")
     history_days: int = _setting(730, "History is kept this long, by whole weeks.")
+    refused_days: int = _setting(30, "Refused requests, and counts by the minute, are kept this long, by whole weeks.")
     token_cache_seconds: float = _setting(1.0, "A looked-up token is trusted this long; a revocation takes as long.")
     access_token_seconds: int = _setting(3600, "An access token of /oauth/token is good for so long.")
     key_days: int = _setting(30, "Signing keys are replaced after so many days, by the worker.")

@@ -1,14 +1,38 @@
-"""The command that shows the backlog: what waits, for how long already, and how long it will."""
+"""The commands that show how operations go: what waits and for how long, and how fast the others are settled."""
 
 import time
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from services.directory import backlog, operation_commands, tenants, terminal
+from services.directory import backlog, figures, operation_commands, tenants, terminal
 from services.directory.backlog import Backlog
+from services.directory.figures import WaitingLane
 
 PAUSE_SECONDS = 2.0
+
+
+@click.command("figures")
+@click.option("--tenant", metavar="NAME", help="Only this tenant's.")
+@operation_commands.json_option
+@terminal.data_option
+def show_figures(tenant: str | None, is_json: bool, data: Path | None) -> None:
+    """Show how operations were settled in the last five minutes, which resources wait and why, and what is dead."""
+    with terminal.transaction(data) as connection:
+        tenant_id = None if tenant is None else tenants.find(connection, tenant).id
+        pace = figures.pace(connection, datetime.now(UTC), tenant_id)
+        lanes, dead = figures.waiting_lanes(connection, tenant_id), figures.dead(connection, tenant_id)
+    if is_json:
+        terminal.document({"pace": asdict(pace), "waiting": [asdict(lane) for lane in lanes], "dead": asdict(dead)})
+        return
+    click.echo(
+        f"{pace.per_second} a second; from accept to settle {_seconds(pace.p50)}, 99 % within {_seconds(pace.p99)}"
+    )
+    click.echo(f"{dead.operations} dead operations without a decision (muster operations list --dead)")
+    columns = ["tenant", "resource", "operations", "waits for", "starts", "error", "until"]
+    terminal.table(columns, [_lane(lane) for lane in lanes])
 
 
 @click.command("backlog")
@@ -36,6 +60,16 @@ def show_backlog(is_json: bool, data: Path | None) -> None:
     click.echo(f"{rate:.1f} operations settled a second")
     shown = [[None if value is None else str(value) for value in row.values()] for row in rows]
     terminal.table(["tenant", "due", "held", "oldest", "wait"], shown)
+
+
+def _lane(lane: WaitingLane) -> list[str | None]:
+    counts = str(lane.starts + lane.delays)
+    waits = (str(lane.operation_id), counts, lane.last_error, terminal.moment(lane.not_before))
+    return [lane.tenant, f"{lane.resource_type} {lane.lane}", str(lane.operations), *waits]
+
+
+def _seconds(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.3f} s"
 
 
 def _look(data: Path | None) -> tuple[Backlog, dict[object, str]]:

@@ -82,6 +82,17 @@ def ordered(attribute: Attribute, value: ColumnElement[Any]) -> ColumnElement[An
     return compared(attribute, value)
 
 
+def sought() -> tuple[str, ...]:
+    """Return the names of the attributes by which, or by a part of which, somebody may look for a resource."""
+    derived = [column for each in _COLUMNS.values() for column in each if is_sought(column)]
+    return tuple(dict.fromkeys(column.attribute.name for column in derived))
+
+
+def is_sought(column: Column) -> bool:
+    """Whether somebody may look for a resource by what a column keeps, or by a part of it."""
+    return column.leaf.is_sought or (column.is_document and any(sub.is_sought for sub in column.leaf.sub_attributes))
+
+
 def _derive(resource_type: ResourceType) -> Iterator[Column]:
     for schema, attribute in (
         *((resource_types.COMMON, a) for a in resource_types.COMMON.attributes),

@@ -5,6 +5,7 @@ that nothing new comes; what is about them is blanked, row by row; last goes the
 it can be done again after a failure, and does no harm then (docs/decisions/0031-erasure.md).
 """
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,11 +15,14 @@ from uuid import UUID
 import orjson
 from sqlalchemy import ARRAY, Connection, Engine, Text, bindparam, func, literal, or_, select, text, update
 
-from services.directory import audit, columns, database, ids, members, rows, scrubbing, store, tables
+from services.directory import audit, columns, database, ids, members, refusals, rows, scrubbing, seeking, store, tables
 from services.directory.audit_chain import Action
 from services.directory.scrubbing import ERASED
 from shared.scim.errors import NotFoundError
 from shared.scim.resource_types import USERS
+
+NOTED_SECONDS = 1.0
+"""Within this gateways write down what they refused."""
 
 
 class ErasureError(ValueError):
@@ -32,6 +36,7 @@ class Erased:
     operations: int
     history: int
     tokens: int
+    refusals: int
     audit: int
 
 
@@ -51,7 +56,11 @@ class _Person:
 
 
 # What others call a person by: what is looked up, and so has an index.
-_NAMES = [c for c in columns.of(USERS) if isinstance(c.sql_type, Text) and (c.is_unique or c.leaf.is_ordered)]
+_NAMES = [
+    column
+    for column in columns.of(USERS)
+    if column.sub is None and isinstance(column.sql_type, Text) and (column.is_unique or column.leaf.is_ordered)
+]
 _UNIQUE = [column for column in _NAMES if column.is_unique]
 
 _FIND_OPERATIONS = text("""
@@ -110,6 +119,8 @@ def erase(engine: Engine, tenant_id: UUID, person_id: UUID, actor: str) -> Erase
     operations, history = _blank_operations(engine, person), _blank_history(engine, person)
     # What came meanwhile was refused, for there was nobody any more; but its request was journaled.
     operations += _blank_operations(engine, person)
+    # What gateways have noted, and not written down yet.
+    time.sleep(NOTED_SECONDS)
     with database.transaction(engine) as connection:
         return _finish(connection, person, actor, operations=operations, history=history)
 
@@ -216,13 +227,16 @@ def _finish(connection: Connection, person: _Person, actor: str, *, operations: 
         .where(token.c.user_id == person.id, token.c.name != ERASED)
         .values(name=ERASED, last_used_from=None, revoked_at=func.coalesce(token.c.revoked_at, func.clock_timestamp()))
     ).rowcount
+    [known] = seeking.by_ids(connection, person.tenant_id, [(USERS.name, person.id)])
+    terms = {*known.known_as, *(name.lower() for name in person.names)}
+    refused = refusals.forget(connection, person.tenant_id, terms, person.names)
     connection.execute(update(table).where(table.c.id == person.id).values(dict(_blank_row(person.id))))
     audit.lock(connection, person.tenant_id)
     needles = [str(person.id), *(orjson.dumps(name).decode() for name in sorted(person.unique_names))]
     given = {"tenant_id": person.tenant_id, "kept": _KEPT_ACTIONS, "needles": needles}
     seqs = sorted(connection.scalars(_FORGET_DETAILS, given))
-    erased = Erased(operations=operations, history=history, tokens=tokens, audit=len(seqs))
-    details = {"operations": operations, "history": history, "tokens": tokens, "audit": seqs}
+    erased = Erased(operations=operations, history=history, tokens=tokens, refusals=refused, audit=len(seqs))
+    details = {"operations": operations, "history": history, "tokens": tokens, "refusals": refused, "audit": seqs}
     audit.record(connection, person.tenant_id, Action.PERSON_ERASED, actor=actor, target=person.id, details=details)
     return erased
 

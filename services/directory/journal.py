@@ -74,6 +74,8 @@ class Write:
     needs: Sequence[UUID] | None = None
     """The operations of that request that must have succeeded."""
     bulk_id: str | None = None
+    mentions: frozenset[str] = frozenset()
+    """The attributes that it says something of; not kept in the journal."""
 
 
 @dataclass(frozen=True, kw_only=True)

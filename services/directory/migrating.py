@@ -28,9 +28,7 @@ def upgrade(engine: Engine, settings: Settings) -> tuple[str | None, str | None]
         config.attributes["connection"] = connection
         before = MigrationContext.configure(connection).get_current_revision()
         command.upgrade(config, "head")
-        partitions.maintain(
-            connection, datetime.now(UTC), journal_days=settings.journal_days, history_days=settings.history_days
-        )
+        partitions.maintain(connection, datetime.now(UTC), keep=partitions.kept(settings))
         return before, MigrationContext.configure(connection).get_current_revision()
 
 

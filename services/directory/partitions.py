@@ -1,13 +1,14 @@
-"""Keep the partitions of journal and history: a week each, made ahead, dropped as a whole when they are old."""
+"""Keep the partitions of journal, history and refusals: a week each, made ahead, dropped as a whole when old."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, text
 
 from services.directory import ids
+from shared.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -27,23 +28,31 @@ class _Parent:
 
 _PARENTS = (
     _Parent(table="operation", bound=lambda moment: str(ids.first_at(moment))),
-    _Parent(table="history", bound=lambda moment: moment.isoformat()),
+    *(_Parent(table=name, bound=lambda moment: moment.isoformat()) for name in ("history", "refused", "traffic")),
 )
 
 
-def maintain(connection: Connection, now: datetime, *, journal_days: int, history_days: int) -> list[str]:
+def maintain(connection: Connection, now: datetime, *, keep: Mapping[str, int]) -> list[str]:
     """Make the partitions of this week and the next ones, drop those that are too old; return the dropped ones.
 
+    `keep` names the tables, and for how many days their rows are kept.
     A partition with operations that are still pending stays.
     """
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     for parent in _PARENTS:
         for week in _weeks(now):
             _create(connection, parent, week)
-    return [
-        *_drop(connection, "operation", now - timedelta(days=journal_days)),
-        *_drop(connection, "history", now - timedelta(days=history_days)),
-    ]
+    return [name for table, days in keep.items() for name in _drop(connection, table, now - timedelta(days=days))]
+
+
+def kept(settings: Settings) -> dict[str, int]:
+    """Return for how many days the rows of each table are kept."""
+    return {
+        "operation": settings.journal_days,
+        "history": settings.history_days,
+        "refused": settings.refused_days,
+        "traffic": settings.refused_days,
+    }
 
 
 def missing(connection: Connection, now: datetime) -> list[str]:

@@ -70,6 +70,10 @@ def _resource_table(name: str, resource_type: ResourceType, *own: Column[Any]) -
             postgresql_ops={"folded": "jsonb_path_ops"},
             postgresql_where=table.c[document].is_not(None),
         )
+    for column in derived:
+        if column.leaf.is_sought and not column.is_document:
+            key, gone = columns.ordered(column.leaf, table.c[column.name]), table.c.deleted_at.is_not(None)
+            Index(f"ix_{name}_gone_{column.name}", table.c.tenant_id, key, postgresql_where=gone)
     Index(f"ix_{name}_order", table.c.tenant_id, table.c.id, postgresql_where=living)
     return table
 
@@ -194,6 +198,12 @@ tolerance_use = Table(
     Column("last_used_at", _TIME, nullable=False, server_default=func.now()),
     PrimaryKeyConstraint("tenant_id", "name"),
 )
+# By what was it known before? Few changes are of what somebody looks for, so their index costs next to nothing.
+RENAMED = "kind = 'changed' AND ({})".format(
+    " OR ".join(f"""changes @> '[{{"attribute": "{name}"}}]'""" for name in columns.sought())
+)
+REFUSED = "request IS NOT NULL AND (status >= 400 OR state = 'cancelled')"
+"""What was accepted, and had no effect; few operations are, and they are found by what they say."""
 history = Table(
     "history",
     metadata,
@@ -209,6 +219,12 @@ history = Table(
     Column("request_id", Text, nullable=False),
     PrimaryKeyConstraint("at", "id"),
     Index("ix_history_resource", "resource_id", "at"),
+    Index(
+        "ix_history_renamed",
+        text("(lower(changes::text)::jsonb) jsonb_path_ops"),
+        postgresql_using="gin",
+        postgresql_where=text(RENAMED),
+    ),
     postgresql_partition_by="RANGE (at)",
 )
 history_id = Sequence("history_id", metadata=metadata)
@@ -272,6 +288,13 @@ operation = Table(
     ),
     Index("ix_operation_pending_lane", "lane", "seq", postgresql_where=_PENDING),
     Index("ix_operation_lane", "lane", "seq"),
+    Index("ix_operation_request_id", "request_id"),
+    Index(
+        "ix_operation_refused",
+        text("(lower(request::text)::jsonb) jsonb_path_ops"),
+        postgresql_using="gin",
+        postgresql_where=text(REFUSED),
+    ),
     postgresql_partition_by="RANGE (id)",
 )
 operation_position = Sequence("operation_position", metadata=metadata)

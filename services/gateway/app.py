@@ -52,6 +52,8 @@ from services.gateway.guard import GuardedWSGI
 from services.gateway.hashing import Hasher
 from services.gateway.identity import Gate
 from services.gateway.limits import LimitedFlask
+from services.gateway.observing import Observer
+from services.gateway.recording import Recorder
 from services.gateway.repeating import Repeats
 from services.gateway.resources import Resources
 from services.gateway.searching import Searching
@@ -84,7 +86,16 @@ class Running:
     """What runs beside the requests of a process."""
 
     parts: Sequence[
-        Accepter | Listener | ToleranceCounter | TokenUses | CounterWriter | Answers | Presence | Admission | Sharing
+        Accepter
+        | Listener
+        | ToleranceCounter
+        | TokenUses
+        | CounterWriter
+        | Answers
+        | Presence
+        | Admission
+        | Sharing
+        | Recorder
     ]
     engine: Engine
 
@@ -132,7 +143,9 @@ def create(settings: Settings) -> Flask:
     turnstile = Turnstile()
     uses = TokenUses(engine)
     gate = identity.create(settings, engine, uses)
+    recorder = Recorder(engine)
     app = _flask(settings, gate, partial(catalogues.of_principal, engine), turnstile)
+    app.after_request(Observer(recorder, PREFIXES).observe)
     app.wsgi_app = Delivery(app.wsgi_app, answers)  # type: ignore[method-assign]
     counter = ToleranceCounter(engine)
     repeats = Repeats(engine=engine, answers=answers)
@@ -176,6 +189,7 @@ def create(settings: Settings) -> Flask:
         presence,
         admission,
         gate.sharing,
+        recorder,
     )
     running = Running(parts=parts, engine=engine)
     running.start()

@@ -56,6 +56,11 @@ class Bulk:
         plan = bulk_writes.plan(
             self.writes, sender, g.catalogue, asked.operations, partial(self._present, sender.principal)
         )
+        g.refused_parts = [
+            (operation, error)
+            for operation in asked.operations
+            if isinstance(error := plan.prepared[operation.number], SCIMError)
+        ]
         plan = bulk_writes.admitted(plan, self.writes.writer.admission)
         preferred = preferences.parse(request.headers.get("Prefer"))
         if preferred.respond_async and bulk_parts.is_acceptable(asked, plan):

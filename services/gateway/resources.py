@@ -118,7 +118,8 @@ class Resources:
         return wanted
 
     def _document(self) -> dict[str, Any]:
-        return requests.document(request, self.settings.max_body_bytes)
+        g.document = requests.document(request, self.settings.max_body_bytes)
+        return g.document  # type: ignore[no-any-return]
 
     def _read(self, resource_type: ResourceType, resource_id: str, wanted: Projection) -> dict[str, Any]:
         with database.transaction(self.engine) as connection:
@@ -135,6 +136,7 @@ class Resources:
 
     def _perform(self, write: Write, answer: Callable[[Outcome], Response]) -> Response:
         """Take a write through, and answer with its outcome; with 202 if there is none yet and the client said so."""
+        g.write = write
         throttling.settle(write)
         self.writes.admit(write)
         write = self.writes.hasher.hashed(write)

@@ -58,10 +58,12 @@ class Searching:
         return response
 
     def _search(self, answer: Any) -> Response:
-        response: Response = answer(searches.of_message(requests.document(request, self.settings.max_body_bytes)))
+        g.document = requests.document(request, self.settings.max_body_bytes)
+        response: Response = answer(searches.of_message(g.document))
         return response
 
     def _answer(self, built_in: tuple[ResourceType, ...], search: Search) -> Response:
+        g.search = search
         types = tuple(g.catalogue.by_name[each.name] for each in permissions.visible(g.principal, built_in))
         shown = self._projections(types, search)
         wanted = Listing(
@@ -88,6 +90,7 @@ class Searching:
             found = listing.at(connection, wanted, start - 1, size, _wants(shown)) if size else []
             is_last = 0 < len(found) < size or (start == 1 and size > 0 and not found)
             total = start - 1 + len(found) if is_last else listing.count(connection, wanted)
+        g.total = total
         return responses.scim(messages.list_response(self._shown(found, shown), total=total, start_index=start))
 
     def _by_cursor(

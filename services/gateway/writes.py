@@ -17,7 +17,7 @@ from services.gateway.repeating import Repeats, Taken, Way
 from services.gateway.turnstile import Turnstile
 from services.gateway.writing import Writer
 from shared.outcomes import NOBODY, Outcome
-from shared.scim import errors, leaving, patch, validation
+from shared.scim import errors, leaving, mentions, patch, validation
 from shared.scim.attributes import ResourceType
 from shared.scim.dialects import shapes
 from shared.scim.dialects.tolerances import Used
@@ -54,14 +54,16 @@ class Writes:
     def create_as(self, resource_id: UUID, sender: Sender, resource_type: ResourceType, document: Any) -> Write:
         """Return the write of a POST whose resource gets an id that is known already. Raises SCIMError."""
         resource = self._resource(sender, resource_type, document)
-        return self._write(sender, resource_type, "POST", resource_id, resource)
+        said = mentions.in_resource(resource_type, resource)
+        return self._write(sender, resource_type, "POST", resource_id, resource, said)
 
     def replace(self, sender: Sender, resource_type: ResourceType, resource_id: str, document: Any) -> Write:
         """Return the write of a PUT. Raises SCIMError for a document that is no such resource."""
         lane = _lane(resource_type, resource_id)
         resource = self._resource(sender, resource_type, document)
         is_urgent = leaving.is_in_resource(resource)
-        return self._write(sender, resource_type, "PUT", lane, resource, is_urgent=is_urgent)
+        said = mentions.in_resource(resource_type, resource)
+        return self._write(sender, resource_type, "PUT", lane, resource, said, is_urgent=is_urgent)
 
     def patch(self, sender: Sender, resource_type: ResourceType, resource_id: str, document: Any) -> Write:
         """Return the write of a PATCH. Raises SCIMError for a message that cannot be applied to any such resource."""
@@ -70,7 +72,8 @@ class Writes:
         operations = _parsed(document, resource_type, sender, used)
         self.counter.note(sender.principal.tenant_id, used)
         is_urgent = leaving.is_in_patch(operations)
-        return self._write(sender, resource_type, "PATCH", lane, patch.document(operations), is_urgent=is_urgent)
+        request, said = patch.document(operations), mentions.in_patch(operations)
+        return self._write(sender, resource_type, "PATCH", lane, request, said, is_urgent=is_urgent)
 
     def delete(self, sender: Sender, resource_type: ResourceType, resource_id: str) -> Write:
         """Return the write of a DELETE."""
@@ -134,6 +137,7 @@ class Writes:
         method: str,
         lane: UUID,
         request: Any,
+        said: frozenset[str] = frozenset(),
         *,
         is_urgent: bool = False,
     ) -> Write:
@@ -149,6 +153,7 @@ class Writes:
             if_match=sender.if_match,
             reply_to=self.channel,
             is_urgent=is_urgent,
+            mentions=said,
         )
 
 

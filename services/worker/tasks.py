@@ -114,12 +114,7 @@ class Tasks:
         """Make the partitions of the coming weeks, drop what is too old, replace keys, warn of tokens that end soon."""
         try:
             with database.transaction(self.engine) as connection:
-                partitions.maintain(
-                    connection,
-                    datetime.now(UTC),
-                    journal_days=self.settings.journal_days,
-                    history_days=self.settings.history_days,
-                )
+                partitions.maintain(connection, datetime.now(UTC), keep=partitions.kept(self.settings))
                 unanswered.drop_old(connection)
                 idempotency.drop_old(connection)
                 assertions.drop_old(connection)

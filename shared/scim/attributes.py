@@ -95,6 +95,10 @@ class Attribute:
     """Whether a hash is kept in the place of its value, which nobody sees but who hashes it."""
     is_sensitive: bool = False
     """Whether its values are shown to no operator, and are no part of the history."""
+    is_sought: bool = False
+    """Whether whoever looks for a resource may know it by this value."""
+    is_usual: bool = False
+    """Whether identity providers send it unless somebody took the mapping away."""
     default: bool | None = None
     """What a new resource has when the client names no value; a PUT that names none keeps what there is."""
 

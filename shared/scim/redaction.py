@@ -32,7 +32,7 @@ class Line:
 
 def without_values(attribute: Attribute, value: Any) -> str:
     """Return a value's kind and size, or the value itself if it can be nobody's own."""
-    if _is_secret(attribute):
+    if is_secret(attribute):
         return SECRET
     match value:
         case bool():
@@ -47,7 +47,7 @@ def without_values(attribute: Attribute, value: Any) -> str:
 
 def with_values(attribute: Attribute, value: Any) -> str:
     """Return a value as it is, unless it is a secret."""
-    if _is_secret(attribute):
+    if is_secret(attribute):
         return SECRET
     return str(value).lower() if isinstance(value, bool) else str(value)
 
@@ -111,7 +111,7 @@ def _values(where: str, attribute: Attribute, value: Any, show: Show) -> Iterato
     match value:
         case []:
             yield where, "none"
-        case _ if _is_secret(attribute):
+        case _ if is_secret(attribute):
             yield where, SECRET
         case list():
             for number, element in enumerate(value, start=1):
@@ -150,7 +150,8 @@ def _filter(filter_: Filter, show: Show) -> str:
             return f"{path.leaf.name} {operator} {shown}"
 
 
-def _is_secret(attribute: Attribute) -> bool:
+def is_secret(attribute: Attribute) -> bool:
+    """Whether nobody is ever shown the attribute's value."""
     is_for_nobody = attribute.returned is Returned.NEVER or attribute.mutability is Mutability.WRITE_ONLY
     return is_for_nobody or attribute.is_sensitive
 

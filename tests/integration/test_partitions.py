@@ -11,7 +11,9 @@ NOW = datetime(2031, 5, 14, 12, tzinfo=UTC)
 
 
 def maintain(connection: Connection, now: datetime, days: int = 30) -> list[str]:
-    return partitions.maintain(connection, now, journal_days=days, history_days=days)
+    return partitions.maintain(
+        connection, now, keep=dict.fromkeys(("operation", "history", "refused", "traffic"), days)
+    )
 
 
 def exist(connection: Connection, name: str) -> bool:
@@ -24,7 +26,7 @@ def test_the_coming_weeks_have_partitions(engine: Engine) -> None:
 
         assert exist(connection, "operation_20310512")
         assert exist(connection, "operation_20310609")
-        assert exist(connection, "history_20310609")
+        assert all(exist(connection, f"{table}_20310609") for table in ("history", "refused", "traffic"))
         connection.rollback()
 
 
@@ -34,7 +36,7 @@ def test_old_partitions_are_dropped_as_a_whole(engine: Engine) -> None:
 
         dropped = maintain(connection, NOW + timedelta(days=60))
 
-        assert "history_20310505" in dropped
+        assert {"history_20310505", "refused_20310505", "traffic_20310505"} <= set(dropped)
         assert not exist(connection, "history_20310505")
         connection.rollback()
 

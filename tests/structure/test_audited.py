@@ -31,6 +31,7 @@ AUDITED = {
     "operations retry": {Action.OPERATION_RETRIED},
     "operations discard": {Action.OPERATION_DISCARDED},
     "operations show": {Action.VALUES_SHOWN},
+    "why": {Action.VALUES_SHOWN},
     "audit export": {Action.AUDIT_EXPORTED},
 }
 READING = {
@@ -38,6 +39,9 @@ READING = {
     *(
         "operations list",
         "operations backlog",
+        "operations figures",
+        "connections",
+        "cycles",
         "counters",
         "doctor",
         "audit list",

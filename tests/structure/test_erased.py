@@ -2,7 +2,7 @@
 
 from services.directory import erasing, tables
 
-ERASED = {"employee", "history", "operation", "unanswered", "idempotency_key", "token", "audit"}
+ERASED = {"employee", "history", "operation", "unanswered", "idempotency_key", "token", "audit", "refused"}
 """The values of a person are blanked, or the rows removed (services/directory/erasing.py)."""
 
 IDS_ALONE = {"lane", "membership", "shard", "unsealed"}
@@ -16,6 +16,8 @@ NOBODYS = {
     "client",
     "signing_key",
     "used_assertion",
+    # Counts, and names of attributes.
+    *("traffic", "milestone", "sighting"),
 }
 
 

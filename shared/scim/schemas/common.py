@@ -30,6 +30,8 @@ EXTERNAL_ID = Attribute(
     max_length=LOOKED_UP,
     case_exact=True,
     is_ordered=True,
+    is_sought=True,
+    is_usual=True,
 )
 
 
@@ -75,6 +77,8 @@ def multi_valued(
     value: Type = Type.STRING,
     reference_types: tuple[str, ...] = (),
     required: bool = False,
+    is_sought: bool = False,
+    is_usual: bool = False,
 ) -> Attribute:
     """Declare an attribute with the default sub-attributes of RFC 7643 section 2.4."""
     return Attribute(
@@ -83,10 +87,12 @@ def multi_valued(
         type=Type.COMPLEX,
         multi_valued=True,
         stored=Stored.DOCUMENT,
+        is_usual=is_usual,
         sub_attributes=(
             Attribute(
                 name="value",
                 description="The value itself.",
+                is_sought=is_sought,
                 type=value,
                 reference_types=reference_types,
                 required=required,

@@ -8,6 +8,7 @@ MANAGER = Attribute(
     name="manager",
     description="The person's manager.",
     type=Type.COMPLEX,
+    is_usual=True,
     sub_attributes=(
         Attribute(name="value", description="The id of the manager's User.", case_exact=True),
         Attribute(
@@ -38,7 +39,7 @@ ENTERPRISE_USER = Schema(
         Attribute(name="costCenter", description="The name of the cost centre."),
         Attribute(name="organization", description="The name of the organisation."),
         Attribute(name="division", description="The name of the division."),
-        Attribute(name="department", description="The name of the department."),
+        Attribute(name="department", description="The name of the department.", is_usual=True),
         MANAGER,
     ),
 )

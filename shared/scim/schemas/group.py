@@ -55,6 +55,7 @@ GROUP = Schema(
             required=True,
             uniqueness=Uniqueness.SERVER,
             max_length=LOOKED_UP,
+            is_sought=True,
         ),
         MEMBERS,
     ),

@@ -9,16 +9,19 @@ NAME = Attribute(
     name="name",
     description="The components of the person's name.",
     type=Type.COMPLEX,
+    is_usual=True,
     sub_attributes=(
         Attribute(name="formatted", description="The full name, as it is shown."),
-        Attribute(name="familyName", description="The family name, or last name."),
+        Attribute(name="familyName", description="The family name, or last name.", is_ordered=True, is_sought=True),
         Attribute(name="givenName", description="The given name, or first name."),
         Attribute(name="middleName", description="The middle names."),
         Attribute(name="honorificPrefix", description="A title before the name, as in 'Dr.'."),
         Attribute(name="honorificSuffix", description="A suffix after the name, as in 'III'."),
     ),
 )
-ACTIVE = Attribute(name="active", description="Whether the person may sign in.", type=Type.BOOLEAN, default=True)
+ACTIVE = Attribute(
+    name="active", description="Whether the person may sign in.", type=Type.BOOLEAN, default=True, is_usual=True
+)
 ADDRESSES = Attribute(
     name="addresses",
     description="Postal addresses.",
@@ -78,9 +81,12 @@ USER = Schema(
             required=True,
             uniqueness=Uniqueness.SERVER,
             max_length=LOOKED_UP,
+            is_sought=True,
         ),
         NAME,
-        Attribute(name="displayName", description="The name that is shown.", is_ordered=True),
+        Attribute(
+            name="displayName", description="The name that is shown.", is_ordered=True, is_sought=True, is_usual=True
+        ),
         Attribute(name="nickName", description="The casual name."),
         Attribute(
             name="profileUrl",
@@ -104,7 +110,7 @@ USER = Schema(
             is_hashed=True,
             is_sensitive=True,
         ),
-        multi_valued("emails", "E-mail addresses.", "work", "home", "other"),
+        multi_valued("emails", "E-mail addresses.", "work", "home", "other", is_sought=True, is_usual=True),
         multi_valued("phoneNumbers", "Telephone numbers.", "work", "home", "mobile", "fax", "pager", "other"),
         multi_valued(
             "ims", "Instant messaging addresses.", "aim", "gtalk", "icq", "xmpp", "msn", "skype", "qq", "yahoo"
