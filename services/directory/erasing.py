@@ -14,7 +14,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import ARRAY, Connection, Engine, Text, bindparam, func, literal, or_, select, text, update
 
-from services.directory import audit, columns, database, ids, members, rows, scrubbing, store, tables
+from services.directory import admins, audit, columns, database, ids, members, rows, scrubbing, searching, store, tables
 from services.directory.audit_chain import Action
 from services.directory.scrubbing import ERASED
 from shared.scim.errors import NotFoundError
@@ -217,6 +217,7 @@ def _finish(connection: Connection, person: _Person, actor: str, *, operations: 
         .values(name=ERASED, last_used_from=None, revoked_at=func.coalesce(token.c.revoked_at, func.clock_timestamp()))
     ).rowcount
     connection.execute(update(table).where(table.c.id == person.id).values(dict(_blank_row(person.id))))
+    admins.remove_employee(connection, person.tenant_id, person.id, person.unique_names)
     audit.lock(connection, person.tenant_id)
     needles = [str(person.id), *(orjson.dumps(name).decode() for name in sorted(person.unique_names))]
     given = {"tenant_id": person.tenant_id, "kept": _KEPT_ACTIONS, "needles": needles}
@@ -232,6 +233,7 @@ def _blank_row(person_id: UUID) -> Iterator[tuple[str, Any]]:
         if column.attribute.is_writable:
             yield column.name, _nobody(person_id) if column.leaf.required and not column.is_document else None
     yield columns.BAG, None
+    yield searching.COLUMN, None
 
 
 def _nobody(person_id: UUID) -> str:

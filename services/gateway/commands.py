@@ -22,9 +22,9 @@ def gateway() -> None:
         *("--worker-class", "services.gateway.serving.Worker", "--worker-connections", str(CONNECTIONS)),
         *("--workers", str(loaded.gateway_processes), "--bind", loaded.gateway_bind),
         *("--graceful-timeout", str(math.ceil(loaded.deadline_seconds) + LEAVING_SECONDS)),
-        *("--timeout", "60", "--keep-alive", "75"),
+        *("--timeout", "60", "--keep-alive", "75", "--name", "gateway"),
         *("--limit-request-line", str(serving.LONGEST_LINE), "--limit-request-field_size", "16380"),
-        *("--logger-class", "services.gateway.serverlog.JSONLogger", "--log-level", "warning"),
+        *("--logger-class", "shared.serverlog.JSONLogger", "--log-level", "warning"),
         *("--no-control-socket", "services.gateway.wsgi:application"),
     ]
     os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *arguments])  # noqa: S606 - our own interpreter.

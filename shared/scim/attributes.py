@@ -95,6 +95,8 @@ class Attribute:
     """Whether a hash is kept in the place of its value, which nobody sees but who hashes it."""
     is_sensitive: bool = False
     """Whether its values are shown to no operator, and are no part of the history."""
+    is_searched: bool = False
+    """Whether people look for a resource by it: the directory's text for searching holds it."""
     default: bool | None = None
     """What a new resource has when the client names no value; a PUT that names none keeps what there is."""
 

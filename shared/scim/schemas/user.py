@@ -5,19 +5,30 @@ from shared.scim.schemas.common import EXTERNAL_ID, LOOKED_UP, PRIMARY, multi_va
 
 URN = "urn:ietf:params:scim:schemas:core:2.0:User"
 
+USER_NAME = Attribute(
+    name="userName",
+    description="The name the person signs in with; unique in the tenant, whatever its case.",
+    required=True,
+    uniqueness=Uniqueness.SERVER,
+    max_length=LOOKED_UP,
+    is_searched=True,
+)
 NAME = Attribute(
     name="name",
     description="The components of the person's name.",
     type=Type.COMPLEX,
     sub_attributes=(
-        Attribute(name="formatted", description="The full name, as it is shown."),
-        Attribute(name="familyName", description="The family name, or last name."),
-        Attribute(name="givenName", description="The given name, or first name."),
+        Attribute(name="formatted", description="The full name, as it is shown.", is_searched=True),
+        Attribute(name="familyName", description="The family name, or last name.", is_searched=True),
+        Attribute(name="givenName", description="The given name, or first name.", is_searched=True),
         Attribute(name="middleName", description="The middle names."),
         Attribute(name="honorificPrefix", description="A title before the name, as in 'Dr.'."),
         Attribute(name="honorificSuffix", description="A suffix after the name, as in 'III'."),
     ),
 )
+DISPLAY_NAME = Attribute(name="displayName", description="The name that is shown.", is_ordered=True, is_searched=True)
+TITLE = Attribute(name="title", description="The job title.")
+EMAILS = multi_valued("emails", "E-mail addresses.", "work", "home", "other", is_searched=True)
 ACTIVE = Attribute(name="active", description="Whether the person may sign in.", type=Type.BOOLEAN, default=True)
 ADDRESSES = Attribute(
     name="addresses",
@@ -72,15 +83,9 @@ USER = Schema(
     description="User Account",
     attributes=(
         EXTERNAL_ID,
-        Attribute(
-            name="userName",
-            description="The name the person signs in with; unique in the tenant, whatever its case.",
-            required=True,
-            uniqueness=Uniqueness.SERVER,
-            max_length=LOOKED_UP,
-        ),
+        USER_NAME,
         NAME,
-        Attribute(name="displayName", description="The name that is shown.", is_ordered=True),
+        DISPLAY_NAME,
         Attribute(name="nickName", description="The casual name."),
         Attribute(
             name="profileUrl",
@@ -89,7 +94,7 @@ USER = Schema(
             case_exact=True,
             reference_types=("external",),
         ),
-        Attribute(name="title", description="The job title."),
+        TITLE,
         Attribute(name="userType", description="The relation to the organisation, as in 'Contractor'."),
         Attribute(name="preferredLanguage", description="Languages in order of preference, as in Accept-Language."),
         Attribute(name="locale", description="For formatting dates, numbers and currency, as in 'en-GB'."),
@@ -104,7 +109,7 @@ USER = Schema(
             is_hashed=True,
             is_sensitive=True,
         ),
-        multi_valued("emails", "E-mail addresses.", "work", "home", "other"),
+        EMAILS,
         multi_valued("phoneNumbers", "Telephone numbers.", "work", "home", "mobile", "fax", "pager", "other"),
         multi_valued(
             "ims", "Instant messaging addresses.", "aim", "gtalk", "icq", "xmpp", "msn", "skype", "qq", "yahoo"
