@@ -162,6 +162,17 @@ def test_a_long_history_has_pages(admin: Browser, client: Client) -> None:
     assert ("Title 28" in second.text, "Created" in second.text) == (False, True)
 
 
+def test_roles_have_pages(admin: Browser, client: Client) -> None:
+    for number in range(55):
+        client.create_group(displayName=f"Role {number:02}")
+
+    first = admin.get("/settings/general/roles")
+    second = admin.get(_rel("next", first))
+
+    assert ("Role 49" in first.text, "Role 50" in first.text) == (True, False)
+    assert ("Role 49" in second.text, "Role 54" in second.text) == (False, True)
+
+
 def test_what_admins_do_is_in_the_audit(admin: Browser, client: Client, stack_engine: Engine) -> None:
     path = f"{CONNECTIONS}/{client.tenant.principal.token_id}"
     admin.submit(path, f"{path}/revoke")

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine, text
 
-from services.directory import admin_passwords, admins, database, ids, sign_ins
+from services.directory import admin_passwords, admins, database, erasing, ids, sign_ins
 from services.directory.permissions import Permission
 from shared.settings import Settings
 from tests.browsing import EVERYTHING, Browser, made_link, signed_in
@@ -213,3 +214,15 @@ def test_the_session_knows_what_changed_meanwhile(stack: Settings, stack_engine:
             connection.execute(text("DELETE FROM admin WHERE email = :e"), {"e": browser.email})
 
         assert (allowed, browser.get("/employees").status_code) == (200, 303)
+
+
+def test_an_admin_who_is_erased_is_no_admin(stack: Settings, stack_engine: Engine, client: Client) -> None:
+    email = f"{ids.new()}@admins.example"
+    user = client.create_user(userName=email)
+    with signed_in(stack, stack_engine, client.tenant, email=email) as browser:
+        before = browser.get("/employees").status_code
+        erasing.erase(stack_engine, client.tenant.principal.tenant_id, UUID(user["id"]), "test")
+
+        assert (before, browser.get("/employees").status_code) == (200, 303)
+    with database.transaction(stack_engine) as connection:
+        assert admins.find(connection, email) is None
