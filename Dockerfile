@@ -26,10 +26,11 @@ ENV PATH=/srv/muster/bin:/opt/muster/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     MUSTER_DATA=/tmp/muster \
     MUSTER_GATEWAY_BIND=0.0.0.0:8080 \
+    MUSTER_PORTAL_BIND=0.0.0.0:8081 \
     MUSTER_FLOWER_BIND=0.0.0.0:5555
 WORKDIR /srv/muster
 HEALTHCHECK --interval=10s --timeout=10s --retries=3 --start-period=30s CMD ["python", "-m", "shared.healthy"]
 USER 10001:10001
-EXPOSE 8080 5555
+EXPOSE 8080 8081 5555
 ENTRYPOINT ["muster"]
 CMD ["--help"]

@@ -5,10 +5,11 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 STAMP := .venv/.ready
 GATEWAY_PORT ?= 8080
+PORTAL_PORT ?= 8081
 FLOWER_PORT ?= 5555
 JOBS ?= 2
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults crashes coverage conformance check sbom up setup lock format bench fairness compose clean
+.PHONY: help demo pictures test faults crashes coverage conformance check sbom up setup lock format bench fairness compose clean
 NEWMAN := .newman/node_modules/.bin/newman
 # Only where there are collections to run, and npm to install what runs them.
 SUITE_TOOLS := $(if $(MUSTER_SUITES),$(if $(shell command -v npm),$(NEWMAN)))
@@ -26,10 +27,10 @@ $(STAMP): requirements/dev.txt requirements/conformance.txt pyproject.toml
 	@touch $@
 
 demo: setup ## Provision a made-up company as Entra does, and keep serving until Ctrl-C (EXIT=1: stop then)
-	@$(BIN)/muster demo --gateway-port $(GATEWAY_PORT) --flower-port $(FLOWER_PORT) $(if $(EXIT),--exit)
+	@$(BIN)/muster demo --gateway-port $(GATEWAY_PORT) --portal-port $(PORTAL_PORT) --flower-port $(FLOWER_PORT) $(if $(EXIT),--exit)
 
 up: setup ## Run everything on this machine until Ctrl-C
-	@$(BIN)/muster up --gateway-port $(GATEWAY_PORT) --flower-port $(FLOWER_PORT)
+	@$(BIN)/muster up --gateway-port $(GATEWAY_PORT) --portal-port $(PORTAL_PORT) --flower-port $(FLOWER_PORT)
 
 test: check coverage $(SUITE_TOOLS) ## Lint, types, import contracts, coverage, and all tests (JOBS=2 at a time)
 	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
@@ -60,6 +61,10 @@ check: setup ## Lint (security rules too), types, import contracts, and known vu
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@$(BIN)/python -m tests.supply.advisories
+
+pictures: setup ## Take the pictures of docs/portal.md anew (needs chromium)
+	mkdir -p docs/images
+	MUSTER_PICTURES=docs/images $(BIN)/pytest -q tests/browser -k pictures
 
 format: setup ## Format the code, and mend what can be mended
 	$(BIN)/ruff format .

@@ -4,6 +4,7 @@ import click
 
 from services.demo import demo
 from services.directory import (
+    admin_commands,
     audit_commands,
     backlog_commands,
     client_commands,
@@ -17,6 +18,7 @@ from services.directory import (
 from services.directory import commands as directory
 from services.directory import extension_commands as extensions
 from services.directory import token_commands as tokens
+from services.directory.portal import commands as portal
 from services.gateway import commands as gateway
 from services.gateway import edge
 from services.simulator import commands as simulator
@@ -42,6 +44,7 @@ for command in (
     why_commands.why_command,
     why_commands.cycles_command,
     why_commands.connections_command,
+    admin_commands.admin,
     operation_commands.operations_group,
     directory.list_counters,
     doctor_commands.doctor,
@@ -51,6 +54,7 @@ for command in (
     directory.migrate,
     gateway.gateway,
     edge.edge,
+    portal.portal,
     worker.worker,
     worker.beat,
     worker.flower,

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection, Engine
 
-from services.directory import audit, database, history, listing, queries, tenants, terminal, tokens
+from services.directory import admins, audit, database, history, listing, queries, tenants, terminal, tokens
 from services.directory.audit_chain import Action
 from services.directory.listing import Listing, Source
 from services.directory.rows import Resource
@@ -38,19 +38,28 @@ LOG = "demo.log"
 @click.command()
 @data_option
 @click.option("--gateway-port", type=port_range, help="Port of the SCIM gateway; 0 takes a free one.  [default: 8080]")
+@click.option("--portal-port", type=port_range, help="Port of the staff portal; 0 takes a free one.  [default: 8081]")
 @click.option("--flower-port", type=port_range, help="Port of Flower; 0 takes a free one.  [default: 5555]")
 @click.option("--exit", "is_brief", is_flag=True, help="Stop at the end, with the check's result as exit code.")
-def demo(data: Path | None, gateway_port: int | None, flower_port: int | None, *, is_brief: bool) -> None:
+def demo(
+    data: Path | None,
+    gateway_port: int | None,
+    portal_port: int | None,
+    flower_port: int | None,
+    *,
+    is_brief: bool,
+) -> None:
     """Run everything, provision a made-up company as Entra ID does, show it, and serve until Ctrl-C."""
     console, stopping = Console(), stop_request()
     place = data or settings.data_folder(os.environ)
     with clear_errors(), ExitStack() as open_:
-        console.print("Starting PostgreSQL, Valkey, gateway, worker, beat and Flower ...")
+        console.print("Starting PostgreSQL, Valkey, gateway, worker, portal, beat and Flower ...")
         try:
             stack = open_.enter_context(
                 supervisor.running(
                     place,
                     gateway_port=gateway_port,
+                    portal_port=portal_port,
                     flower_port=flower_port,
                     sink=_log(open_, place),
                     stopping=stopping,
@@ -85,7 +94,9 @@ def _play(console: Console, stack: Stack) -> bool:
         report = entra.provision(Target(url=url, token=secret), PLAN, display)
     summary.show(report, console)
     _show(console, engine, tenant)
-    _show_addresses(console, stack, url, secret)
+    with database.transaction(engine) as connection:
+        link = admins.first_link(connection, tenant, stack.settings.portal_url, terminal.operator())
+    _show_addresses(console, stack, {"Tenant URL": url, "Secret Token": secret, "Staff portal, signed in once": link})
     engine.dispose()
     return report.is_clean
 
@@ -140,11 +151,10 @@ def _cut(words: str, longest: int = 220) -> str:
     return words if len(words) <= longest else f"{words[:longest]} ..."
 
 
-def _show_addresses(console: Console, stack: Stack, url: str, secret: str) -> None:
+def _show_addresses(console: Console, stack: Stack, addresses: dict[str, str]) -> None:
     table = Table.grid(padding=(0, 2))
     for name, value in (
-        ("Tenant URL", url),
-        ("Secret Token", secret),
+        *addresses.items(),
         ("Flower", f"http://{stack.settings.flower_bind}/"),
         ("Logs", str(stack.data / LOG)),
     ):

@@ -62,6 +62,7 @@ def speaks(broker_url: str, command: str) -> bool:
 CHECKS: dict[str, Check] = {
     "gateway": lambda known: answers(known.gateway_bind, "/readyz"),
     "edge": lambda known: answers(known.gateway_bind, "/readyz"),
+    "portal": lambda known: answers(known.portal_bind, "/readyz"),
     "flower": lambda known: answers(known.flower_bind, "/healthcheck"),
     "worker": lambda known: speaks(known.broker_url, "brpop"),
     "beat": lambda known: speaks(known.broker_url, "lpush"),
@@ -69,6 +70,7 @@ CHECKS: dict[str, Check] = {
 MARKS = {
     "gateway": "services.gateway.wsgi:application",
     "edge": "muster edge",
+    "portal": "services.directory.portal.wsgi:application",
     "flower": "services.worker.app flower",
     "worker": "services.worker.app worker",
     "beat": "services.worker.app beat",

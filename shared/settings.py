@@ -46,6 +46,8 @@ class Settings:
     public_url: str = _setting("http://127.0.0.1:8080", "Base of every meta.location for tenants without a domain.")
     gateway_bind: str = _setting("127.0.0.1:8080", "Where the gateway listens, as host:port.")
     gateway_processes: int = _setting(1, "Gateway processes; each takes about one core under full load.")
+    portal_url: str = _setting("http://127.0.0.1:8081", "Where browsers reach the staff portal; https in production.")
+    portal_bind: str = _setting("127.0.0.1:8081", "Where the staff portal listens, as host:port.")
     worker_processes: int = _setting(2, "Worker processes; each takes about one core under full load.")
     flower_bind: str = _setting("127.0.0.1:5555", "Where Flower listens, as host:port.")
     flower_basic_auth: str = _secret("user:password for Flower; required once it listens beyond loopback.")
@@ -106,7 +108,9 @@ _RULES: dict[str, _Rule] = {
     ),
     "broker_url": _Rule(lambda value: re.match(r"$|rediss?(\+socket)?://", value) is not None, "redis://..."),
     "public_url": _Rule(lambda value: re.match(r"https?://.", value) is not None, "https://... or http://..."),
+    "portal_url": _Rule(lambda value: re.match(r"https?://.", value) is not None, "https://... or http://..."),
     "gateway_bind": _ADDRESS,
+    "portal_bind": _ADDRESS,
     "flower_bind": _ADDRESS,
     "log_level": _Rule(lambda value: value in _LEVELS, "DEBUG, INFO, WARNING or ERROR"),
 }

@@ -80,7 +80,13 @@ def _create(work: _Work) -> Applied:
     joining = _members(work.resource_type, resource)
     with _savepoint(work, is_needed=bool(joining)):
         row = store.create(
-            work.connection, work.resource_type, work.operation.tenant_id, work.operation.lane, resource, work.now
+            work.connection,
+            work.resource_type,
+            work.operation.tenant_id,
+            work.operation.lane,
+            resource,
+            work.now,
+            work.operation.token_id,
         )
         change = members.set_to(work.connection, work.role, joining) if joining else Change()
     changes = history.changes(work.resource_type, {}, _without_rows(work.resource_type, resource))

@@ -43,6 +43,12 @@ class Action(StrEnum):
     SCHEMA_MIGRATED = "schema migrated"
     PART_RESTARTED = "part restarted"
     AUDIT_EXPORTED = "audit exported"
+    ADMIN_CREATED = "admin created"
+    ADMIN_LINKED = "admin link made"
+    ADMIN_REMOVED = "admin removed"
+    ADMIN_SIGNED_IN = "admin signed in"
+    ADMIN_PASSWORD_SET = "admin password set"  # noqa: S105
+    PERMISSIONS_SET = "permissions set"
     WRITES_SEALED = "writes sealed"
 
 

@@ -71,6 +71,14 @@ def newest(connection: Connection, chain: UUID | None, limit: int) -> Sequence[R
     return [Row(**row) for row in connection.execute(statement).mappings()]
 
 
+def of_target(connection: Connection, tenant_id: UUID, target: UUID, limit: int) -> Sequence[Row]:
+    """Return the newest rows about one thing of a tenant, the newest first."""
+    table = tables.audit
+    mine = (table.c.tenant_id == tenant_id, table.c.target == str(target))
+    statement = select(table).where(*mine).order_by(table.c.seq.desc()).limit(limit)
+    return [Row(**row) for row in connection.execute(statement).mappings()]
+
+
 def every(connection: Connection, chain: UUID) -> Iterator[Row]:
     """Yield the rows of a chain in their order, a page at a time."""
     table, after = tables.audit, 0

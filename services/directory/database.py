@@ -19,10 +19,12 @@ TIMEOUTS = {
 SILENCE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
 
 
-def connect(database_url: str, *, process: str, pool_size: int = 5, lock_timeout: str = "5s") -> Engine:
-    """Open a pool of connections to PostgreSQL; nothing is contacted before the first use."""
-    timeouts = TIMEOUTS | {"lock_timeout": lock_timeout}
-    options = " ".join(f"-c {name}={value}" for name, value in timeouts.items())
+def connect(database_url: str, *, process: str, pool_size: int = 5, lock_timeout: str = "5s", **options: str) -> Engine:
+    """Open a pool of connections to PostgreSQL; nothing is contacted before the first use.
+
+    `options` are settings of PostgreSQL, by their names.
+    """
+    given = TIMEOUTS | {"lock_timeout": lock_timeout} | options
     engine = create_engine(
         driver_url(database_url),
         pool_size=pool_size,
@@ -34,7 +36,7 @@ def connect(database_url: str, *, process: str, pool_size: int = 5, lock_timeout
         json_serializer=_dump,
         json_deserializer=orjson.loads,
         connect_args={
-            "options": options,
+            "options": " ".join(f"-c {name}={value}" for name, value in given.items()),
             "application_name": f"muster-{process}",
             "connect_timeout": 5,
             "prepare_threshold": 3,

@@ -15,7 +15,21 @@ from uuid import UUID
 import orjson
 from sqlalchemy import ARRAY, Connection, Engine, Text, bindparam, func, literal, or_, select, text, update
 
-from services.directory import audit, columns, database, ids, members, refusals, rows, scrubbing, seeking, store, tables
+from services.directory import (
+    admins,
+    audit,
+    columns,
+    database,
+    ids,
+    members,
+    refusals,
+    rows,
+    scrubbing,
+    searching,
+    seeking,
+    store,
+    tables,
+)
 from services.directory.audit_chain import Action
 from services.directory.scrubbing import ERASED
 from shared.scim.errors import NotFoundError
@@ -231,6 +245,7 @@ def _finish(connection: Connection, person: _Person, actor: str, *, operations: 
     terms = {*known.known_as, *(name.lower() for name in person.names)}
     refused = refusals.forget(connection, person.tenant_id, terms, person.names)
     connection.execute(update(table).where(table.c.id == person.id).values(dict(_blank_row(person.id))))
+    admins.remove_employee(connection, person.tenant_id, person.id, person.unique_names)
     audit.lock(connection, person.tenant_id)
     needles = [str(person.id), *(orjson.dumps(name).decode() for name in sorted(person.unique_names))]
     given = {"tenant_id": person.tenant_id, "kept": _KEPT_ACTIONS, "needles": needles}
@@ -246,6 +261,7 @@ def _blank_row(person_id: UUID) -> Iterator[tuple[str, Any]]:
         if column.attribute.is_writable:
             yield column.name, _nobody(person_id) if column.leaf.required and not column.is_document else None
     yield columns.BAG, None
+    yield searching.COLUMN, None
 
 
 def _nobody(person_id: UUID) -> str:

@@ -76,14 +76,14 @@ SELECT o.id, o.tenant_id, n.slug AS tenant, t.name AS token, o.request_id, o.met
 FROM operation o
 JOIN tenant n ON n.id = o.tenant_id
 LEFT JOIN token t ON t.id = o.token_id
-WHERE o.id = :id
+WHERE o.id = :id AND (cast(:tenant AS uuid) IS NULL OR o.tenant_id = :tenant)
 """)
 _REPLAYS = text("SELECT id, state, status FROM operation WHERE lane = :lane AND replay_of = :id ORDER BY seq")
 
 
-def find(connection: Connection, operation_id: UUID) -> Detail | None:
-    """Return one operation, or None when the journal has none with this id."""
-    row = connection.execute(_FIND, {"id": operation_id}).mappings().one_or_none()
+def find(connection: Connection, operation_id: UUID, tenant_id: UUID | None = None) -> Detail | None:
+    """Return one operation, of this tenant if one is given, or None when the journal has none with this id."""
+    row = connection.execute(_FIND, {"id": operation_id, "tenant": tenant_id}).mappings().one_or_none()
     if row is None:
         return None
     replays = connection.execute(_REPLAYS, {"id": row["id"], "lane": row["lane"]})

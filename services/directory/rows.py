@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from services.directory import bags, columns
+from services.directory import bags, columns, searching
 from services.directory.columns import Column
 from shared.scim import versions
 from shared.scim.attributes import ResourceType, Type
@@ -21,9 +21,9 @@ def from_resource(resource_type: ResourceType, resource: Resource, row: Row | No
     What the bag of the row has beside the attributes that the type declares stays there.
     """
     bag = bags.from_resource(resource_type, resource, None if row is None else row[columns.BAG])
-    return {c.name: _read(c, resource) for c in columns.of(resource_type) if c.attribute.is_writable} | {
-        columns.BAG: bag
-    }
+    derived = {c.name: _read(c, resource) for c in columns.of(resource_type) if c.attribute.is_writable}
+    found_by = searching.text(resource_type, resource)
+    return derived | {columns.BAG: bag} | ({} if found_by is None else {searching.COLUMN: found_by})
 
 
 def to_resource(resource_type: ResourceType, row: Row) -> Resource:

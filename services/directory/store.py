@@ -36,12 +36,17 @@ def create(
     resource_id: UUID,
     resource: Resource,
     now: datetime,
+    source: UUID | None = None,
 ) -> Row:
-    """Insert a resource at version 1. Raises UniquenessError when a unique value is in use."""
+    """Insert a resource at version 1; `source` is the token that it came by.
+
+    Raises UniquenessError when a unique value is in use.
+    """
     values = {
         "id": resource_id,
         "tenant_id": tenant_id,
         "version": 1,
+        "source": source,
         "meta_created": now,
         "meta_last_modified": now,
         **rows.from_resource(resource_type, resource),

@@ -7,6 +7,7 @@ the time, and the history by its time, so that old parts are dropped as a whole.
 from typing import Any
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -24,12 +25,13 @@ from sqlalchemy import (
     Text,
     Uuid,
     cast,
+    event,
     func,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from services.directory import columns
+from services.directory import columns, searching
 from shared.scim import resource_types
 from shared.scim.attributes import ResourceType
 from shared.scim.schemas.common import ID
@@ -37,6 +39,8 @@ from shared.scim.schemas.common import ID
 metadata = MetaData(
     naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "fk": "fk_%(table_name)s_%(column_0_N_name)s"}
 )
+# Looking for people by any part of their names (docs/decisions/0035-search-by-trigrams.md).
+event.listen(metadata, "before_create", DDL("CREATE EXTENSION IF NOT EXISTS pg_trgm"))  # type: ignore[no-untyped-call]
 HQ = "HQ"
 _JSON = JSONB(none_as_null=True)
 _TIME = DateTime(timezone=True)
@@ -52,6 +56,7 @@ def _resource_table(name: str, resource_type: ResourceType, *own: Column[Any]) -
         *(Column(c.name, c.sql_type, primary_key=c.leaf is ID, nullable=not _is_always_there(c)) for c in derived),
         Column(columns.BAG, _JSON),
         Column("version", BigInteger, nullable=False),
+        Column("source", Uuid),
         Column("deleted_at", _TIME),
         *own,
     )
@@ -167,7 +172,19 @@ signing_key = Table(
     Column("signs_from", _TIME, nullable=False),
     Column("ends_at", _TIME),
 )
-employee = _resource_table("employee", resource_types.USERS, Column("region", Text, nullable=False, server_default=HQ))
+employee = _resource_table(
+    "employee",
+    resource_types.USERS,
+    Column("region", Text, nullable=False, server_default=HQ),
+    Column(searching.COLUMN, Text),
+)
+Index(
+    "ix_employee_search",
+    employee.c[searching.COLUMN],
+    postgresql_using="gin",
+    postgresql_ops={searching.COLUMN: "gin_trgm_ops"},
+    postgresql_where=employee.c.deleted_at.is_(None),
+)
 role = _resource_table("role", resource_types.GROUPS)
 OF = {resource_types.USERS.name: employee, resource_types.GROUPS.name: role}
 membership = Table(
@@ -338,6 +355,7 @@ audit = Table(
     Column("previous", LargeBinary, nullable=False),
     Column("hash", LargeBinary, nullable=False),
     PrimaryKeyConstraint("tenant_id", "seq"),
+    Index("ix_audit_target", "tenant_id", "target", "seq", postgresql_where=text("target IS NOT NULL")),
 )
 unsealed = Table(
     "unsealed",
@@ -350,4 +368,52 @@ shared_key = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("value", LargeBinary, nullable=False),
+)
+admin = Table(
+    "admin",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("tenant_id", Uuid, ForeignKey("tenant.id"), nullable=False),
+    Column("email", Text, nullable=False),
+    Column("password", Text),
+    Column("permissions", ARRAY(Text), nullable=False),
+    Column("employee_id", Uuid, ForeignKey("employee.id")),
+    Column("created_at", _TIME, nullable=False, server_default=func.now()),
+    Index("uq_admin_email", text("lower(email)"), unique=True),
+    Index("ix_admin_tenant_id", "tenant_id"),
+)
+portal_session = Table(
+    "portal_session",
+    metadata,
+    Column("sha256", LargeBinary, primary_key=True),
+    Column("tenant_id", Uuid, ForeignKey("tenant.id"), nullable=False),
+    Column("admin_id", Uuid, ForeignKey("admin.id", ondelete="CASCADE"), nullable=False),
+    Column("began_at", _TIME, nullable=False, server_default=func.now()),
+    Column("seen_at", _TIME, nullable=False, server_default=func.now()),
+    Column("ends_at", _TIME, nullable=False),
+    Index("ix_portal_session_admin_id", "admin_id"),
+)
+sign_in_link = Table(
+    "sign_in_link",
+    metadata,
+    Column("sha256", LargeBinary, primary_key=True),
+    Column("tenant_id", Uuid, ForeignKey("tenant.id"), nullable=False),
+    Column("admin_id", Uuid, ForeignKey("admin.id", ondelete="CASCADE"), nullable=False),
+    Column("ends_at", _TIME, nullable=False),
+    Index("ix_sign_in_link_admin_id", "admin_id"),
+)
+sign_in_attempt = Table(
+    "sign_in_attempt",
+    metadata,
+    Column("subject", LargeBinary, primary_key=True),
+    Column("attempts", Integer, nullable=False),
+    Column("ends_at", _TIME, nullable=False),
+)
+role_permission = Table(
+    "role_permission",
+    metadata,
+    Column("role_id", Uuid, ForeignKey("role.id"), nullable=False),
+    Column("tenant_id", Uuid, ForeignKey("tenant.id"), nullable=False),
+    Column("permission", Text, nullable=False),
+    PrimaryKeyConstraint("role_id", "permission"),
 )

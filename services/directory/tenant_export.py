@@ -20,7 +20,7 @@ AT_ONCE = 500
 
 Values: TypeAlias = dict[str, Any]
 
-SECRET_COLUMNS = frozenset({"sha256"})
+SECRET_COLUMNS = frozenset({"sha256", "password"})
 """In whatever table: the hash of a secret lets whoever has it try secrets out."""
 
 

@@ -53,6 +53,12 @@ def find(connection: Connection, slug: str) -> Tenant:
     return Tenant(**row)
 
 
+def slug_of(connection: Connection, tenant_id: UUID) -> str:
+    """Return a tenant's name."""
+    found: str = connection.scalars(select(tables.tenant.c.slug).where(tables.tenant.c.id == tenant_id)).one()
+    return found
+
+
 def of_domain(connection: Connection, domain: str) -> UUID | None:
     """Return the tenant whose portal has this domain, or None."""
     found: UUID | None = connection.scalar(select(tables.tenant.c.id).where(tables.tenant.c.domain == domain))

@@ -179,6 +179,13 @@ def find(connection: Connection, token_id: UUID) -> Token | None:
     return None if row is None else Token(**row)
 
 
+def find_of(connection: Connection, tenant_id: UUID, token_id: UUID) -> Token | None:
+    """Return a token of a tenant, or None when it has none with this id."""
+    mine = (tables.token.c.id == token_id, tables.token.c.tenant_id == tenant_id)
+    row = connection.execute(_select().where(*mine)).mappings().one_or_none()
+    return None if row is None else Token(**row)
+
+
 def revoke(connection: Connection, token_id: UUID) -> bool:
     """Revoke a token; False when there is none, or when it was revoked before."""
     statement = (

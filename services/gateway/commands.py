@@ -30,10 +30,10 @@ def gateway() -> None:
         *("--worker-class", "services.gateway.serving.Worker", "--worker-connections", str(connections)),
         *("--workers", str(loaded.gateway_processes), "--bind", loaded.gateway_bind),
         *("--graceful-timeout", str(math.ceil(loaded.deadline_seconds) + LEAVING_SECONDS)),
-        *("--timeout", "60", "--keep-alive", "75"),
+        *("--timeout", "60", "--keep-alive", "75", "--name", "gateway"),
         *("--limit-request-line", str(serving.LONGEST_LINE), "--limit-request-fields", "100"),
         *("--limit-request-field_size", str(loaded.max_header_bytes or ANY_HEADERS)),
-        *("--logger-class", "services.gateway.serverlog.JSONLogger", "--log-level", "warning"),
+        *("--logger-class", "shared.serverlog.JSONLogger", "--log-level", "warning"),
         *("--no-control-socket", "services.gateway.wsgi:application"),
     ]
     os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *arguments])  # noqa: S606 - our own interpreter.

@@ -1,192 +1,30 @@
-"""Serve with gunicorn's gevent worker, and leave without losing a request that is on its way.
+"""Serve the gateway: the shared server, with the length of a request line that SCIM needs, and its errors."""
 
-Asked to stop, a process goes on accepting until its queue of new connections is empty, answers everything that is under
-way and asks each client to close its connection. One on which no request is coming is hung up after a moment. What the
-application runs beside its requests ends after the last of them.
-"""
-
-import os
-import socket
-import time
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
-
-import gevent
 import orjson
-from gevent.pool import Pool
-from gevent.server import StreamServer
 from gunicorn.http import message
-from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine
-from gunicorn.workers.ggevent import GeventWorker
 
-from services.gateway.connections import Connection, Connections
 from services.gateway.errors import TOO_LARGE_SECONDS
-from shared import metrics, readiness
+from shared import serving
 from shared.scim import messages
 
 LONGEST_LINE = 131_072
 """Bytes of a request line: the longest filter fits, with each letter percent-encoded as four bytes."""
 
-AROUND_FIELD = len(": \r\n")
-
-SPARE = 100
-"""Places for connections that have been hung up and have not ended yet."""
-
 # gunicorn takes its own option for no more than this, and no limit at all for the alternative.
 message.MAX_REQUEST_LINE = LONGEST_LINE
-# It would keep the largest field a hundred times over before it refuses: the limit is one for all fields together.
-message.Message.max_buffer_headers = property(lambda self: self.limit_request_field_size, lambda _, __: None)
-
-CHUNK = 8_192
-LOOK_SECONDS = 0.2
-LINGER_SECONDS = 3.0
-"""A client that sends one request after the other over a connection has sent another one within this."""
-
 
 _LINE = f"The request line is longer than {LONGEST_LINE} bytes; send the query by POST to .search"
 _HEADERS = "The headers are larger than this server takes, one of them or all together"
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a listener listened; it may be closed before the requests of its last connections begin."""
-
-    name: Any
-
-    def getsockname(self) -> Any:
-        """Return the address, as the listener itself would."""
-        return self.name
-
-
-class Worker(GeventWorker):  # type: ignore[misc]
-    """gunicorn's process of one application, with a way to end that no client notices."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._connections = Connections(self.worker_connections)
-
-    def run(self) -> None:
-        """Serve until a stop is asked for, then end what is under way."""
-        pools = {listener: Pool(self.worker_connections + SPARE) for listener in self.sockets}
-        servers = [self._serve(listener, pool) for listener, pool in pools.items()]
-        readiness.tell(os.environ)
-        while self.alive:
-            self.notify()
-            gevent.sleep(LOOK_SECONDS)
-        for server in servers:
-            _close(server)
-        self._end(pools.values())
-        self._application.extensions["running"].stop()
-
-    def load_wsgi(self) -> None:
-        """Load the application, with a word of ours before each answer."""
-        super().load_wsgi()
-        self._application: Any = self.wsgi
-        self.wsgi: Any = self._answer
-
-    def handle(self, listener: Place, client: Any, address: Any) -> None:
-        """Serve a connection, and remember it meanwhile."""
-        key = gevent.getcurrent()
-        connection = Connection(client, self._application.config["header_seconds"])
-        self._connections.add(key, connection)
-        try:
-            super().handle(listener, connection, address)
-        finally:
-            self._connections.remove(key)
-
-    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
-        """Answer a request, whose headers are not too large together. Raises LimitRequestHeaders."""
-        size = sum(len(name) + len(value) + AROUND_FIELD for name, value in req.headers)
-        if size > self.cfg.limit_request_field_size:
-            raise LimitRequestHeaders("all of them")
-        super().handle_request(listener_name, req, sock, addr)
-
-    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
-        """Answer what never becomes a request; what is too long is a client's that knows SCIM."""
-        match exc:
-            case LimitRequestLine():
-                self.log.warning("request line too long")
-                answer = _answer(414, "URI Too Long", _LINE)
-            case LimitRequestHeaders():
-                self.log.warning("request headers too large")
-                metrics.count(metrics.LIMITED, "headers")
-                answer = _answer(431, "Request Header Fields Too Large", _HEADERS)
-            case _:
-                super().handle_error(req, client, addr, exc)
-                return
-        try:
-            _say_and_linger(client, answer)
-        except OSError:  # The client has hung up.
-            return
-
-    @contextmanager
-    def timeout_ctx(self) -> Iterator[None]:
-        """Bound the time until the next request is there; gunicorn enters this between the requests of a connection."""
-        key = gevent.getcurrent()
-        connection = self._connections.find(key)
-        connection.begin_waiting(self.cfg.keepalive)
-        yield
-        connection.end_waiting()
-        self._connections.note_request(key)
-
-    def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Answer, and close the connection if a stop was asked for: gunicorn decides that before the work begins."""
-
-        def start(*arguments: Any) -> Any:
-            if not self.alive:
-                start_response.__self__.force_close()
-            return start_response(*arguments)
-
-        answer: Iterable[bytes] = self._application(environ, start)
-        return answer
-
-    def _serve(self, listener: Any, pool: Pool) -> StreamServer:
-        listener.setblocking(1)
-        place = Place(listener.getsockname())
-        server = StreamServer(listener, handle=partial(self.handle, place), spawn=pool)
-        if self.cfg.workers > 1:
-            server.max_accept = 1  # Else one process takes what its idle siblings could.
-        server.start()
-        return server
-
-    def _end(self, pools: Collection[Pool]) -> None:
-        """Wait for the last connection, though not for ever: before gunicorn kills this process it goes by itself."""
-        began = time.monotonic()
-        while any(pools) and time.monotonic() - began < self.cfg.graceful_timeout - LINGER_SECONDS:
-            if time.monotonic() - began > LINGER_SECONDS:
-                self._connections.hang_up_idle_ones()
-            self.notify()
-            gevent.sleep(LOOK_SECONDS)
-        if any(pools):
-            self.log.warning("connections cut off")
-
-
-def _answer(status: int, reason: str, detail: str) -> bytes:
-    """Return a whole answer, after which the connection is closed."""
+def _error(status: int, reason: str, detail: str) -> bytes:
+    """Return a whole answer, in the words of SCIM."""
     body = orjson.dumps(messages.error(status, detail, None))
-    headers = f"Connection: close\r\nContent-Type: {messages.MEDIA_TYPE}\r\nContent-Length: {len(body)}\r\n"
-    return f"HTTP/1.1 {status} {reason}\r\nRetry-After: {TOO_LARGE_SECONDS}\r\n{headers}\r\n".encode() + body
+    return serving.answer(f"{status} {reason}", messages.MEDIA_TYPE, body, f"Retry-After: {TOO_LARGE_SECONDS}")
 
 
-def _say_and_linger(client: Any, answer: bytes) -> None:
-    """Say something, and read on for a while: to close before the client is done would take the answer from it."""
-    client.settimeout(LINGER_SECONDS)
-    client.sendall(answer)
-    client.shutdown(socket.SHUT_WR)
-    for _ in range(LONGEST_LINE // CHUNK):
-        if not client.recv(CHUNK):
-            return
+class Worker(serving.Worker):
+    """A process of the gateway."""
 
-
-def _close(server: StreamServer) -> None:
-    """Stop accepting, after what has connected by now: closing a listener resets what waits in its queue."""
-    server.stop_accepting()
-    while not server.full():
-        accepted: Any = server.do_read()
-        if accepted is None:
-            break
-        server.do_handle(*accepted)
-    server.close()
+    line_too_long = _error(414, "URI Too Long", _LINE)
+    headers_too_large = _error(431, "Request Header Fields Too Large", _HEADERS)

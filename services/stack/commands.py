@@ -11,10 +11,10 @@ import click
 
 from services.directory import audit, terminal
 from services.directory.audit_chain import Action
-from services.stack import control, leftovers, supervisor
+from services.stack import control, leftovers, supervisor, welcome
 from services.stack.console import Console
 from services.stack.errors import StackError
-from services.stack.supervisor import Stack, StopRequestedError
+from services.stack.supervisor import StopRequestedError
 from shared import settings
 from shared.settings import SettingsError
 
@@ -32,11 +32,10 @@ port_range = click.IntRange(0, 65535)
 @click.option(
     "--portal-port",
     type=port_range,
-    expose_value=False,
-    help="Port of the staff portal, which is yet to come: accepted, but nothing listens there.",
+    help="Port of the staff portal; 0 takes a free one.  [default: 8081]",
 )
 @click.option("--flower-port", type=port_range, help="Port of Flower; 0 takes a free one.  [default: 5555]")
-def up(data: Path | None, gateway_port: int | None, flower_port: int | None) -> None:
+def up(data: Path | None, gateway_port: int | None, portal_port: int | None, flower_port: int | None) -> None:
     """Run everything on this machine until Ctrl-C: PostgreSQL, Valkey and all processes of Muster.
 
     MUSTER_DATABASE_URL and MUSTER_BROKER_URL, when set, win over servers of our own.
@@ -48,11 +47,12 @@ def up(data: Path | None, gateway_port: int | None, flower_port: int | None) -> 
             with supervisor.running(
                 data or settings.data_folder(os.environ),
                 gateway_port=gateway_port,
+                portal_port=portal_port,
                 flower_port=flower_port,
                 sink=console.line,
                 stopping=stopping,
             ) as stack:
-                console.block(_addresses(stack))
+                console.block(welcome.text(stack))
                 stack.wait()
                 console.line(supervisor.NAME, "stopping")
         except StopRequestedError:
@@ -105,12 +105,3 @@ def clear_errors() -> Iterator[None]:
     except (StackError, SettingsError, OSError) as error:
         click.echo(f"muster: {error}", err=True)
         sys.exit(1)
-
-
-def _addresses(stack: Stack) -> str:
-    return (
-        "\nready\n"
-        f"  Tenant URL   {stack.settings.public_url}/rest/scim/v2/\n"
-        f"  Flower       http://{stack.settings.flower_bind}/\n"
-        f"  Data folder  {stack.data}\n"
-    )

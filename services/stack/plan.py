@@ -17,6 +17,7 @@ Launch = Callable[[Path, Sink], Server]
 COMMANDS = {
     "migrate": "services.directory.commands",
     "gateway": "services.gateway.commands",
+    "portal": "services.directory.portal.commands",
     "worker": "services.worker.commands",
     "beat": "services.worker.commands",
     "flower": "services.worker.commands",
@@ -25,10 +26,13 @@ COMMANDS = {
 # In the order in which they start and stop: the database starts last, since it may have to be made, and stops last.
 SERVERS: Mapping[str, Launch] = {valkey.NAME: valkey.launch, postgres.NAME: postgres.launch}
 
-LISTENING = "gateway"
-"""What takes connections from a socket that the stack holds: they wait in its queue while there is no process."""
+LISTENING = {"gateway": "gateway_bind", "portal": "portal_bind"}
+"""What takes connections from a socket that the stack holds, and the setting that says where it listens.
 
-TELLING = frozenset({"gateway", "worker"})
+They wait in the socket's queue while there is no process.
+"""
+
+TELLING = frozenset({"gateway", "worker", "portal"})
 """What tells when it is ready, and may run beside a fresh process of its kind."""
 
 
@@ -43,7 +47,9 @@ class Programs:
 
     first: Mapping[str, Argv] = field(default_factory=lambda: {"migrate": muster("migrate")})
     then: Mapping[str, Argv] = field(default_factory=lambda: {name: muster(name) for name in ("gateway", "worker")})
-    last: Mapping[str, Argv] = field(default_factory=lambda: {name: muster(name) for name in ("beat", "flower")})
+    last: Mapping[str, Argv] = field(
+        default_factory=lambda: {name: muster(name) for name in ("portal", "beat", "flower")}
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,16 +62,16 @@ class Plan:
     programs: Programs
 
 
-def make(
-    data: Path, environ: Mapping[str, str], programs: Programs, gateway_port: int | None, flower_port: int | None
-) -> Plan:
+def make(data: Path, environ: Mapping[str, str], programs: Programs, wanted: Mapping[str, int | None]) -> Plan:
     """Plan a stack in a data folder: what the environment sets wins over servers of our own.
+
+    `wanted` has a port for gateway, portal and flower; None leaves the one that the settings say.
 
     Raises StackError when a port cannot be had, and SettingsError when the environment is malformed.
     """
     given = settings_module.load(environ, data)
     urls = {valkey.NAME: given.broker_url, postgres.NAME: given.database_url}
-    settings = _with_addresses(given, environ, gateway_port, flower_port)
+    settings = _with_addresses(given, environ, wanted)
     settings = replace(
         settings,
         broker_url=given.broker_url or valkey.url(data / valkey.NAME),
@@ -79,17 +85,18 @@ def make(
     )
 
 
-def _with_addresses(
-    settings: Settings, environ: Mapping[str, str], gateway_port: int | None, flower_port: int | None
-) -> Settings:
-    gateway, flower = ports.choose(
-        {
-            "--gateway-port": ports.with_port(settings.gateway_bind, gateway_port),
-            "--flower-port": ports.with_port(settings.flower_bind, flower_port),
-        }
-    ).values()
-    public_url = environ.get("MUSTER_PUBLIC_URL") or f"http://{gateway}"
-    return replace(settings, gateway_bind=gateway, flower_bind=flower, public_url=public_url)
+def _with_addresses(settings: Settings, environ: Mapping[str, str], wanted: Mapping[str, int | None]) -> Settings:
+    binds = {"gateway": settings.gateway_bind, "portal": settings.portal_bind, "flower": settings.flower_bind}
+    options = {f"--{name}-port": ports.with_port(bind, wanted[name]) for name, bind in binds.items()}
+    gateway, portal, flower = ports.choose(options).values()
+    return replace(
+        settings,
+        gateway_bind=gateway,
+        portal_bind=portal,
+        flower_bind=flower,
+        public_url=environ.get("MUSTER_PUBLIC_URL") or f"http://{gateway}",
+        portal_url=environ.get("MUSTER_PORTAL_URL") or f"http://{portal}",
+    )
 
 
 def _environment(settings: Settings, environ: Mapping[str, str], data: Path) -> dict[str, str]:

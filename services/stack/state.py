@@ -13,7 +13,15 @@ from services.stack.errors import StackError
 from shared.settings import STACK_FILE, Settings
 
 CLOCK_STEP = 2.0
-SHARED_SETTINGS = ("database_url", "broker_url", "public_url", "gateway_bind", "flower_bind")
+SHARED_SETTINGS = (
+    "database_url",
+    "broker_url",
+    "public_url",
+    "portal_url",
+    "gateway_bind",
+    "portal_bind",
+    "flower_bind",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from services.stack import children, control, folder, leftovers, plan, ports, state
+from services.stack import children, control, folder, leftovers, plan, ports, postgres, state
 from services.stack.children import Child, Program, Sink
 from services.stack.errors import StackError
 from services.stack.parts import Part, Started
@@ -37,6 +37,7 @@ def running(
     data: Path,
     *,
     gateway_port: int | None = None,
+    portal_port: int | None = 0,
     flower_port: int | None = None,
     environ: Mapping[str, str] = os.environ,
     programs: Programs | None = None,
@@ -45,11 +46,14 @@ def running(
 ) -> Iterator["Stack"]:
     """Start a stack in a data folder, give it when it is ready, and stop it at the end of the block.
 
+    A port of 0 is a free one, and None the one that the settings say.
+
     Raises StackError when it cannot start, and StopRequestedError when `stopping` says so before it is ready.
     """
     with folder.locked(data) as place:
         leftovers.clear(place, sink)
-        planned = plan.make(place, environ, programs or Programs(), gateway_port, flower_port)
+        wanted = {"gateway": gateway_port, "portal": portal_port, "flower": flower_port}
+        planned = plan.make(place, environ, programs or Programs(), wanted)
         stack = Stack(place, planned, sink, stopping)
         try:
             stack.start()
@@ -71,7 +75,12 @@ class Stack:
         self._servers: list[Part] = []
         self._programs: list[Part] = []
         self._first: list[Child] = []
-        self._listener: socket.socket | None = None
+        self._listeners: dict[str, socket.socket] = {}
+
+    @property
+    def has_own_database(self) -> bool:
+        """Whether the database is one of this stack, rather than one that the environment names."""
+        return postgres.NAME in self._plan.servers
 
     def start(self) -> None:
         """Start everything, and return when the gateway takes requests."""
@@ -81,7 +90,8 @@ class Stack:
         for name, argv in programs.first.items():
             self._run(name, argv)
         begin = time.monotonic()
-        self._listener = ports.listen(self.settings.gateway_bind)
+        for name in plan.LISTENING.keys() & {*programs.then, *programs.last}:
+            self._listeners[name] = ports.listen(getattr(self.settings, plan.LISTENING[name]))
         for name, argv in programs.then.items():
             self._programs.append(self._program(name, argv))
         self._until(self._gateway_is_ready, "gateway ready", begin)
@@ -130,8 +140,8 @@ class Stack:
 
     def stop(self) -> None:
         """Stop our own programs first, then the servers that they write to."""
-        if self._listener is not None:
-            self._listener.close()
+        for listener in self._listeners.values():
+            listener.close()
         children.stop([*self._first, *(part.child for part in self._programs)], PROGRAM_STOP_SECONDS, self._sink)
         for part in self._servers:
             part.stop()
@@ -184,7 +194,7 @@ class Stack:
             name=name,
             argv=argv,
             environment={**self._plan.environment, readiness.VARIABLE: str(mark)},
-            listener=self._listener if name == plan.LISTENING else None,
+            listener=self._listeners.get(name),
         )
         is_ready = mark.exists if name in plan.TELLING else lambda: True
         return Started(child=Child(program, self._sink), is_ready=is_ready)

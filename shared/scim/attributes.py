@@ -99,6 +99,8 @@ class Attribute:
     """Whether whoever looks for a resource may know it by this value."""
     is_usual: bool = False
     """Whether identity providers send it unless somebody took the mapping away."""
+    is_searched: bool = False
+    """Whether people look for a resource by it: the directory's text for searching holds it."""
     default: bool | None = None
     """What a new resource has when the client names no value; a PUT that names none keeps what there is."""
 

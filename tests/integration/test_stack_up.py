@@ -20,7 +20,7 @@ Start = Callable[[Path], subprocess.Popen[str]]
 
 ROOT = Path(__file__).parents[2]
 MUSTER = (sys.executable, "-m", "services.cli")
-PORTS = ("--gateway-port", "0", "--flower-port", "0")
+PORTS = ("--gateway-port", "0", "--portal-port", "0", "--flower-port", "0")
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_it_runs_until_it_is_asked_to_stop(number: signal.Signals, tmp_path: Pat
     after, _ = running.communicate()
 
     assert [line for line in before if line.startswith("  Tenant URL   http://127.0.0.1:")]
-    assert set(pids) == {"valkey", "postgres", "migrate", "gateway", "worker", "beat", "flower"}
+    assert set(pids) == {"valkey", "postgres", "migrate", "gateway", "worker", "portal", "beat", "flower"}
     assert (running.returncode, after.splitlines()[-1].split()) == (0, ["muster", "|", "stopped"])
     assert not any(psutil.pid_exists(pid) for pid in pids.values())
 

@@ -2,10 +2,14 @@
 
 from services.directory import erasing, tables
 
-ERASED = {"employee", "history", "operation", "unanswered", "idempotency_key", "token", "audit", "refused"}
+ERASED = {"employee", "history", "operation", "unanswered", "idempotency_key", "token", "audit", "refused"} | {
+    "admin",
+    "portal_session",
+    "sign_in_link",
+}
 """The values of a person are blanked, or the rows removed (services/directory/erasing.py)."""
 
-IDS_ALONE = {"lane", "membership", "shard", "unsealed"}
+IDS_ALONE = {"lane", "membership", "shard", "unsealed", "sign_in_attempt"}
 NOBODYS = {
     "tenant",
     "extension",
@@ -15,6 +19,7 @@ NOBODYS = {
     "shared_key",
     "client",
     "signing_key",
+    "role_permission",
     "used_assertion",
     # Counts, and names of attributes.
     *("traffic", "milestone", "sighting"),

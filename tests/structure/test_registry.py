@@ -44,6 +44,7 @@ def test_every_table_of_a_customers_belongings_has_its_tenant(table: Table) -> N
         "unanswered",
         "idempotency_key",
         "used_assertion",
+        "sign_in_attempt",
     }  # Ids and digests, of operations that have their tenant.
 
     assert (table.name in ours | notes_of_a_day) or "tenant_id" in table.c

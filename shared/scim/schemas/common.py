@@ -79,6 +79,7 @@ def multi_valued(
     required: bool = False,
     is_sought: bool = False,
     is_usual: bool = False,
+    is_searched: bool = False,
 ) -> Attribute:
     """Declare an attribute with the default sub-attributes of RFC 7643 section 2.4."""
     return Attribute(
@@ -97,6 +98,7 @@ def multi_valued(
                 reference_types=reference_types,
                 required=required,
                 case_exact=value in {Type.BINARY, Type.REFERENCE},
+                is_searched=is_searched,
             ),
             Attribute(name="display", description="The value as people read it."),
             Attribute(name="type", description="What the value is for.", canonical_values=types),

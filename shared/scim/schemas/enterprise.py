@@ -4,6 +4,10 @@ from shared.scim.attributes import Attribute, Mutability, Schema, Stored, Type
 
 URN = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 
+EMPLOYEE_NUMBER = Attribute(
+    name="employeeNumber", description="The number that the organisation gave the person.", is_searched=True
+)
+DEPARTMENT = Attribute(name="department", description="The name of the department.", is_usual=True)
 MANAGER = Attribute(
     name="manager",
     description="The person's manager.",
@@ -35,11 +39,11 @@ ENTERPRISE_USER = Schema(
     description="What an employer adds to a User.",
     column_prefix="enterprise",
     attributes=(
-        Attribute(name="employeeNumber", description="The number that the organisation gave the person."),
+        EMPLOYEE_NUMBER,
         Attribute(name="costCenter", description="The name of the cost centre."),
         Attribute(name="organization", description="The name of the organisation."),
         Attribute(name="division", description="The name of the division."),
-        Attribute(name="department", description="The name of the department.", is_usual=True),
+        DEPARTMENT,
         MANAGER,
     ),
 )

@@ -5,6 +5,14 @@ from shared.scim.schemas.common import EXTERNAL_ID, LOOKED_UP
 
 URN = "urn:ietf:params:scim:schemas:core:2.0:Group"
 
+DISPLAY_NAME = Attribute(
+    name="displayName",
+    description="The group's name; unique in the tenant, whatever its case.",
+    required=True,
+    uniqueness=Uniqueness.SERVER,
+    max_length=LOOKED_UP,
+    is_sought=True,
+)
 MEMBERS = Attribute(
     name="members",
     description="The members of the group.",
@@ -49,14 +57,7 @@ GROUP = Schema(
     description="A group of people, and of groups.",
     attributes=(
         EXTERNAL_ID,
-        Attribute(
-            name="displayName",
-            description="The group's name; unique in the tenant, whatever its case.",
-            required=True,
-            uniqueness=Uniqueness.SERVER,
-            max_length=LOOKED_UP,
-            is_sought=True,
-        ),
+        DISPLAY_NAME,
         MEMBERS,
     ),
 )

@@ -5,19 +5,53 @@ from shared.scim.schemas.common import EXTERNAL_ID, LOOKED_UP, PRIMARY, multi_va
 
 URN = "urn:ietf:params:scim:schemas:core:2.0:User"
 
+USER_NAME = Attribute(
+    name="userName",
+    description="The name the person signs in with; unique in the tenant, whatever its case.",
+    required=True,
+    uniqueness=Uniqueness.SERVER,
+    max_length=LOOKED_UP,
+    is_sought=True,
+    is_searched=True,
+)
 NAME = Attribute(
     name="name",
     description="The components of the person's name.",
     type=Type.COMPLEX,
     is_usual=True,
     sub_attributes=(
-        Attribute(name="formatted", description="The full name, as it is shown."),
-        Attribute(name="familyName", description="The family name, or last name.", is_ordered=True, is_sought=True),
-        Attribute(name="givenName", description="The given name, or first name."),
+        Attribute(name="formatted", description="The full name, as it is shown.", is_searched=True),
+        Attribute(
+            name="familyName",
+            description="The family name, or last name.",
+            is_ordered=True,
+            is_sought=True,
+            is_searched=True,
+        ),
+        Attribute(name="givenName", description="The given name, or first name.", is_searched=True),
         Attribute(name="middleName", description="The middle names."),
         Attribute(name="honorificPrefix", description="A title before the name, as in 'Dr.'."),
         Attribute(name="honorificSuffix", description="A suffix after the name, as in 'III'."),
     ),
+)
+DISPLAY_NAME = Attribute(
+    name="displayName",
+    description="The name that is shown.",
+    is_ordered=True,
+    is_sought=True,
+    is_usual=True,
+    is_searched=True,
+)
+TITLE = Attribute(name="title", description="The job title.")
+EMAILS = multi_valued(
+    "emails",
+    "E-mail addresses.",
+    "work",
+    "home",
+    "other",
+    is_sought=True,
+    is_usual=True,
+    is_searched=True,
 )
 ACTIVE = Attribute(
     name="active", description="Whether the person may sign in.", type=Type.BOOLEAN, default=True, is_usual=True
@@ -75,18 +109,9 @@ USER = Schema(
     description="User Account",
     attributes=(
         EXTERNAL_ID,
-        Attribute(
-            name="userName",
-            description="The name the person signs in with; unique in the tenant, whatever its case.",
-            required=True,
-            uniqueness=Uniqueness.SERVER,
-            max_length=LOOKED_UP,
-            is_sought=True,
-        ),
+        USER_NAME,
         NAME,
-        Attribute(
-            name="displayName", description="The name that is shown.", is_ordered=True, is_sought=True, is_usual=True
-        ),
+        DISPLAY_NAME,
         Attribute(name="nickName", description="The casual name."),
         Attribute(
             name="profileUrl",
@@ -95,7 +120,7 @@ USER = Schema(
             case_exact=True,
             reference_types=("external",),
         ),
-        Attribute(name="title", description="The job title."),
+        TITLE,
         Attribute(name="userType", description="The relation to the organisation, as in 'Contractor'."),
         Attribute(name="preferredLanguage", description="Languages in order of preference, as in Accept-Language."),
         Attribute(name="locale", description="For formatting dates, numbers and currency, as in 'en-GB'."),
@@ -110,7 +135,7 @@ USER = Schema(
             is_hashed=True,
             is_sensitive=True,
         ),
-        multi_valued("emails", "E-mail addresses.", "work", "home", "other", is_sought=True, is_usual=True),
+        EMAILS,
         multi_valued("phoneNumbers", "Telephone numbers.", "work", "home", "mobile", "fax", "pager", "other"),
         multi_valued(
             "ims", "Instant messaging addresses.", "aim", "gtalk", "icq", "xmpp", "msn", "skype", "qq", "yahoo"

@@ -1,0 +1,70 @@
+"""The registry of the portal's pages: which modules there are, and what the navigation shows. Others add a row."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from services.directory.permissions import Permission
+from services.directory.portal import account, connections, employees, exporting, health, operations, roles, sign_in
+from services.directory.portal.desk import Desk
+from services.directory.portal.routes import Route
+from services.directory.portal_sessions import Visitor
+
+MODULES: tuple[Callable[[Desk], Iterable[Route]], ...] = (
+    health.routes,
+    sign_in.routes,
+    account.routes,
+    employees.routes,
+    exporting.routes,
+    operations.routes,
+    connections.routes,
+    roles.routes,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A page in the navigation, for those who may see it; `under` is the section, and what its addresses begin with."""
+
+    section: str
+    title: str
+    endpoint: str
+    icon: str
+    needs: Permission
+    begins: str
+
+
+NAVIGATION = (
+    Entry(
+        section="People",
+        title="Employees",
+        endpoint="employees",
+        icon="people",
+        needs=Permission.VIEW,
+        begins="/employees",
+    ),
+    Entry(
+        section="Provisioning",
+        title="Connections",
+        endpoint="connections",
+        icon="plug",
+        needs=Permission.PROVISIONING,
+        begins="/provisioning/connections",
+    ),
+    Entry(
+        section="Settings",
+        title="Roles & Security",
+        endpoint="roles",
+        icon="shield-lock",
+        needs=Permission.VIEW,
+        begins="/settings/general/roles",
+    ),
+)
+
+
+def visible(visitor: Visitor) -> dict[str, list[Entry]]:
+    """Return the navigation of a visitor, by sections."""
+    sections: dict[str, list[Entry]] = {}
+    for entry in NAVIGATION:
+        if visitor.may(entry.needs):
+            sections.setdefault(entry.section, []).append(entry)
+    return sections

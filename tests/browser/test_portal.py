@@ -1,0 +1,175 @@
+"""The portal in a real browser: narrow and wide, light and dark, by mouse and by keyboard."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import SMALL, WIDE, Portal
+
+ROLES = "/settings/general/roles"
+CONNECTIONS = "/provisioning/connections"
+CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
+LOOKS = pytest.mark.parametrize(
+    ("width", "colours"), [(width, colours) for width in (WIDE, SMALL) for colours in ("light", "dark")]
+)
+Picture = Callable[[Page, str], None]
+
+
+def first_link(page: Page, address: str) -> str:
+    """Return where the first thing of a list leads."""
+    page.goto(address)
+    return str(page.locator("a.main-link").first.get_attribute("href"))
+
+
+def places(portal: Portal) -> list[str]:
+    """Return the address of a page of each kind."""
+    with portal.page() as page:
+        person, role, token = (
+            portal.url + first_link(page, portal.url + path) for path in ("/employees", ROLES, CONNECTIONS)
+        )
+        page.goto(f"{person}/history")
+        operation = portal.url + str(page.locator("a[href^='/operations/']").first.get_attribute("href"))
+    fixed = ("/employees", "/employees?q=zzzz", ROLES, CONNECTIONS, f"{CONNECTIONS}/new", "/account", "/nowhere")
+    steps = [f"{CONNECTIONS}/set-up/{guide}" for guide in ("entra", "okta")]
+    parts = [person, f"{person}/roles", f"{person}/history", role, f"{role}/permissions", f"{role}/history"]
+    return [*(portal.url + path for path in (*fixed, *steps)), *parts, token, operation]
+
+
+@LOOKS
+def test_every_page_fits_is_readable_and_breaks_no_rule(portal: Portal, width: int, colours: str) -> None:
+    addresses = places(portal)
+    portal.complaints.clear()
+
+    with portal.page(width, colours) as page:
+        for address in addresses:
+            page.goto(address)
+
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{address} is too wide"
+            assert page.evaluate(CONTRAST) == [], address
+            expect(page.locator("h1")).to_have_count(1)
+            expect(page.locator("time:not([data-shown])")).to_have_count(0)
+    assert [text for text in portal.complaints if "404" not in text] == []
+
+
+def test_typing_filters_at_once_and_the_address_keeps_it(portal: Portal) -> None:
+    portal.client.create_user(displayName="Zuse Konrad", userName="zuse@example.com")
+    with portal.page() as page:
+        page.goto(f"{portal.url}/employees")
+        page.get_by_label("Type to filter employees").press_sequentially("zuse kon")
+
+        expect(page.locator(".count")).to_contain_text("1 employee found")
+        expect(page.locator("a.main-link")).to_have_text(["Zuse Konrad"])
+        expect(page).to_have_url(re.compile(r"q=zuse(\+|%20)kon"))
+        expect(page.get_by_label("Type to filter employees")).to_be_focused()
+        expect(page.get_by_role("link", name="Export CSV")).to_have_attribute("href", re.compile("q=zuse"))
+
+        page.reload()
+        expect(page.locator("a.main-link")).to_have_text(["Zuse Konrad"])
+
+
+def test_without_scripts_the_list_is_filtered_as_well(portal: Portal) -> None:
+    portal.client.create_user(displayName="Noether Emmy", userName="noether@example.com")
+    with portal.page(java_script_enabled=False) as page:
+        page.goto(f"{portal.url}/employees")
+        page.get_by_label("Type to filter employees").fill("noether")
+        page.get_by_role("button", name="Filter").click()
+
+        expect(page.locator("a.main-link")).to_have_text(["Noether Emmy"])
+
+
+def test_a_script_in_a_name_does_not_run(portal: Portal) -> None:
+    portal.client.create_user(displayName="<img src=x onerror=alert(1)>Mallory", userName="mallory@example.com")
+    said: list[str] = []
+    with portal.page() as page:
+        page.on("dialog", lambda dialog: said.append(dialog.message))
+        page.goto(f"{portal.url}/employees?q=mallory")
+
+        expect(page.locator("a.main-link")).to_have_text(["<img src=x onerror=alert(1)>Mallory"])
+        page.locator("a.main-link").click()
+        expect(page.locator("h1")).to_have_text("<img src=x onerror=alert(1)>Mallory")
+    assert said == []
+
+
+def test_the_keyboard_reaches_everything_and_shows_where_it_is(portal: Portal) -> None:
+    with portal.page() as page:
+        page.goto(f"{portal.url}/employees")
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name="Export CSV")).to_be_focused()
+        page.keyboard.press("Tab")
+
+        expect(page.get_by_label("Type to filter employees")).to_be_focused()
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+
+
+def test_times_are_the_viewers_with_the_exact_one_on_hover(portal: Portal) -> None:
+    with portal.page(colours="light") as page:
+        page.goto(f"{portal.url}{ROLES}")
+        tag = page.locator("time").first
+        shown, exact = tag.inner_text(), str(tag.get_attribute("title"))
+
+    assert "UTC" not in shown
+    assert re.search(r"\d\d:\d\d CET . .*:\d\d\.\d{3} UTC$", exact), exact
+
+
+def test_a_token_is_made_copied_and_not_shown_again(portal: Portal) -> None:
+    with portal.page() as page:
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.goto(f"{portal.url}{CONNECTIONS}/new")
+        page.get_by_label("Name").fill("Okta")
+        page.get_by_role("button", name="Make token").click()
+        secret = page.get_by_label("Secret Token", exact=True).input_value()
+        page.get_by_role("button", name="Copy Secret Token").click()
+
+        expect(page.get_by_role("button", name="Copied Secret Token")).to_be_visible()
+        assert page.evaluate("navigator.clipboard.readText()") == secret
+        page.goto(f"{portal.url}{CONNECTIONS}")
+        assert secret.startswith("mst_")
+        assert secret not in page.content()
+
+
+def test_the_menu_opens_where_there_is_no_room(portal: Portal) -> None:
+    with portal.page(SMALL) as page:
+        page.goto(f"{portal.url}/employees")
+        expect(page.get_by_role("link", name="Connections")).to_be_hidden()
+        page.get_by_role("button", name="Menu").click()
+        page.get_by_role("link", name="Connections").click()
+
+        expect(page.locator("h1")).to_have_text("Connections")
+
+
+def test_colours_that_were_chosen_stay(portal: Portal) -> None:
+    with portal.page(colours="light") as page:
+        page.goto(f"{portal.url}/account")
+        page.get_by_role("button", name="Dark").click()
+        page.goto(f"{portal.url}/employees")
+
+        expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
+
+
+def test_pictures_of_the_documents(portal: Portal, picture: Picture) -> None:
+    """What docs/portal.md shows: `make pictures` writes them anew."""
+    with portal.page() as page:
+        page.goto(f"{portal.url}/employees?q=ma")
+        picture(page, "employees")
+        role = portal.url + first_link(page, portal.url + ROLES)
+        person = portal.url + first_link(page, role)
+        page.goto(f"{person}/history")
+        picture(page, "history")
+        page.goto(portal.url + first_link(page, portal.url + ROLES) + "/permissions")
+        page.get_by_label("View employees").check()
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_role("status")).to_contain_text("Saved")
+        picture(page, "permissions")
+        page.goto(portal.url + CONNECTIONS)
+        picture(page, "connections")
+    with portal.page(SMALL, "dark") as page:
+        page.goto(f"{person}/history")
+        picture(page, "small")
+
+        expect(page.locator(".story")).to_be_visible()
