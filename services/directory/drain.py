@@ -189,7 +189,8 @@ class Drainer:
                 results = self._run(connection, shard, batch, attempt)
             except Exception as error:
                 fault = backoff.classify(error)
-                if attempt.at_work is None or not (fault.counts or len(operations) == 1):
+                if connection.invalidated or attempt.at_work is None or not (fault.counts or len(operations) == 1):
+                    # The lock went with the connection, so a failure is written down on another one.
                     raise
                 # The lock is still held: the failure is written down before anybody else can start the same again.
                 connection.exec_driver_sql("ROLLBACK TO SAVEPOINT entered")

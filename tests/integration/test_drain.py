@@ -1,15 +1,16 @@
 """Draining: one effect for each operation, whatever fails, and an end for what always fails."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace as replace_fields
 from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine, delete, func, select, text, update
+from sqlalchemy.exc import DBAPIError
 
 from services.directory import batches, database, failures, history, ids, journal, tables
 from services.directory.backoff import Fault
@@ -377,3 +378,34 @@ def test_joining_a_role_is_told_in_both_histories(engine: Engine, tenant: Tenant
 
 def _of(each: Write) -> Any:
     return tables.history.c.operation_id == each.id
+
+
+def test_lost_connections_are_never_held_against_an_operation(
+    engine: Engine, tenant: Tenant, drainer: Drainer, announced: Announced
+) -> None:
+    """Each run of it loses its connection, more often than it may fail."""
+    losses = iter(range(MAX_STARTS + 2))
+    pool = database.connect(engine.url.render_as_string(hide_password=False), process="losing")
+
+    @contextmanager
+    def losing() -> Iterator[Callable[[], None]]:
+        yield lambda: _end_sessions(engine, "muster-losing") if next(losses, None) is not None else None
+
+    created = write(tenant)
+    accept(engine, created)
+    unlucky = replace_fields(drainer, engine=pool, watch=losing)
+    for _ in range(3 * MAX_STARTS):
+        with suppress(DBAPIError):
+            unlucky.advance(0)
+        make_due(engine)
+    pool.dispose()
+
+    assert next(losses, None) is None
+    assert announced.of(created).status == 201
+    assert {failure["counts"] for failure in row(engine, created.id).failures} == {False}
+
+
+def _end_sessions(engine: Engine, name: str) -> None:
+    with database.transaction(engine) as connection:
+        ended = text("SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE application_name = :name")
+        connection.execute(ended, {"name": name})
