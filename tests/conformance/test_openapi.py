@@ -21,7 +21,7 @@ parameters = {parameters}
 """
 """Random ids are nobody's, and some operations are only worth their while on somebody."""
 
-OUTSIDE = {"Documentation", "Health"}
+OUTSIDE = {"Documentation", "Health", "OAuth"}
 """Tags of what stands beside the prefixes, or is the document itself."""
 
 OF_ME = {"getMe", "replaceMe", "patchMe"}
