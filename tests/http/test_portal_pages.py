@@ -10,9 +10,10 @@ import httpx
 import pytest
 from sqlalchemy import Engine
 
-from services.directory import audit_reading, database, extensions
+from services.directory import audit_reading, clients, database, extensions
 from services.directory.audit_chain import Action
 from services.directory.portal.setup_steps import FLAG
+from services.directory.tokens import Terms
 from shared.scim import extension_files
 from shared.scim.schemas import enterprise, user
 from shared.settings import Settings
@@ -283,6 +284,15 @@ def test_a_token_is_rotated_with_an_overlap_and_revoked(admin: Browser, client: 
     page = admin.get(path).text
     assert (again.status_code, twice.status_code) == (303, 409)
     assert ("Revoked" in page, "rotated it" in page, "revoked it" in page, admin.email in page) == (True,) * 4
+
+
+def test_clients_are_listed_beside_tokens(admin: Browser, client: Client, stack_engine: Engine) -> None:
+    with database.transaction(stack_engine) as connection:
+        clients.create_with_secret(connection, client.tenant.principal.tenant_id, "Payroll robot", Terms())
+
+    page = admin.get(CONNECTIONS).text
+
+    assert "Payroll robot" in page.partition("OAuth clients")[2]
 
 
 @pytest.mark.parametrize("guide", ["entra", "okta"])

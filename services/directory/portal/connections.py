@@ -50,12 +50,13 @@ def routes(desk: Desk) -> Iterator[Route]:
 def _list(desk: Desk) -> str:
     with desk.transaction() as connection:
         found = tokens.every(connection, me().tenant)
+        others = clients.every(connection, me().tenant)
     now = datetime.now(UTC)
     working = [token for token in found if token.state(now) in {"active", "replaced"}]
     ended = [token for token in found if token not in working]
     said = SAID.get(request.args.get("done", ""))
     return render_template(
-        "connections.html", working=working, ended=ended, said=said, **_addresses(desk), **_about(now)
+        "connections.html", others=others, working=working, ended=ended, said=said, **_addresses(desk), **_about(now)
     )
 
 
