@@ -66,7 +66,8 @@ def proxy(behind: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         "XDG_CONFIG_HOME": str(data),
         "MUSTER_PROXY_HTTPS_PORT": str(port),
         "MUSTER_PROXY_HTTP_PORT": str(ports.split(chosen["plain"])[1]),
-        "MUSTER_UPSTREAM": behind.gateway_bind,
+        "MUSTER_GATEWAYS": behind.gateway_bind,
+        "MUSTER_PORTALS": behind.portal_bind,
     }
     argv = (str(CADDY), "run", "--config", str(CONFIGURATION), "--adapter", "caddyfile")
     child = Child(Program(name="proxy", argv=argv, environment=environ), children.quiet)
@@ -108,6 +109,14 @@ def test_every_answer_asks_for_tls_from_then_on_and_tells_no_version(outside: ht
         assert headers["Strict-Transport-Security"] == "max-age=31536000"
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert not {"server", "via", "x-powered-by"} & set(headers)
+
+
+def test_the_staff_portal_is_beside_the_protocol(proxy: Proxy) -> None:
+    page = httpx.get(f"https://localhost:{proxy.port}/", verify=proxy.trusting, follow_redirects=True)
+
+    assert page.status_code == 200
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert page.headers["Strict-Transport-Security"] == "max-age=31536000"
 
 
 def test_old_versions_of_tls_are_refused(proxy: Proxy) -> None:
