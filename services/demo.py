@@ -96,7 +96,9 @@ def _play(console: Console, stack: Stack) -> bool:
     _show(console, engine, tenant)
     with database.transaction(engine) as connection:
         link = admins.first_link(connection, tenant, stack.settings.portal_url, terminal.operator())
-    _show_addresses(console, stack, {"Tenant URL": url, "Secret Token": secret, "Staff portal, signed in once": link})
+    _show_addresses(
+        console, stack, {"Tenant URL": url, "Secret Token": secret, "Staff portal": f"{link} (signs you in, once)"}
+    )
     engine.dispose()
     return report.is_clean
 
@@ -152,12 +154,8 @@ def _cut(words: str, longest: int = 220) -> str:
 
 
 def _show_addresses(console: Console, stack: Stack, addresses: dict[str, str]) -> None:
-    table = Table.grid(padding=(0, 2))
-    for name, value in (
-        *addresses.items(),
-        ("Flower", f"http://{stack.settings.flower_bind}/"),
-        ("Logs", str(stack.data / LOG)),
-    ):
-        table.add_row(f"[bold]{name}[/bold]", value)
+    """Print addresses and secrets as long as they are: what is cut off cannot be copied."""
+    own = {"Flower": f"http://{stack.settings.flower_bind}/", "Logs": str(stack.data / LOG)}
     console.print()
-    console.print(table, soft_wrap=True)
+    for name, value in (addresses | own).items():
+        console.print(f"[bold]{name:<12}[/bold]  {value}", soft_wrap=True, highlight=False)

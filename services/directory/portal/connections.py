@@ -9,7 +9,7 @@ from uuid import UUID
 from flask import Response, abort, make_response, redirect, render_template, request, url_for
 from sqlalchemy import Connection
 
-from services.directory import ids, tokens
+from services.directory import clients, ids, tokens
 from services.directory.audit_chain import Action
 from services.directory.permissions import Permission
 from services.directory.portal import noting
