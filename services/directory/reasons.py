@@ -246,7 +246,7 @@ NOT_HERE = Reason(
 )
 THROTTLED = Reason(
     code="throttled",
-    words="More was sent than could be worked off in time (429); nothing was changed.",
+    words="More was sent than is taken in that time, or could be worked off (429); nothing was changed.",
     entra=_NEXT_CYCLE,
     okta="Nothing: Okta sends it again by itself after the time that it was told.",
 )

@@ -148,11 +148,13 @@ def _names_manager(event: Event) -> bool:
 def _unread(refused: Sequence[Event], events: Sequence[Event]) -> list[Event]:
     """Return what was refused before anybody knew whom it was about."""
     known = {each.request_id for each in events}
-    return [
-        each
-        for each in refused
-        if each.reason in reasons.UNREAD and each.resource_id is None and each.request_id not in known
-    ]
+    return [each for each in refused if _is_unread(each) and each.request_id not in known]
+
+
+def _is_unread(event: Event) -> bool:
+    """Whether it could be about anybody; what is throttled by its rate is told so before its body is read."""
+    is_unread = event.reason in reasons.UNREAD or (event.reason is reasons.THROTTLED and not event.said)
+    return is_unread and event.resource_id is None
 
 
 def _sentence(wanted: str, subjects: Sequence[Subject], decided: _Decided, rhythm: Rhythm) -> str:

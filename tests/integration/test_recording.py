@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, text
 
-from services.directory import database, ids, onboarding, reasons, refusals, token_secrets, traffic
+from services.directory import database, ids, onboarding, reasons, refusals, token_secrets, traffic, why
 from services.directory.onboarding import Step
 from services.directory.refusals import Refusal
 from services.directory.traffic import Kind, Result
@@ -129,3 +129,16 @@ def test_a_flood_with_a_token_that_does_not_work_is_bounded(engine: Engine, tena
     recorder.flush()
 
     assert written(engine, tenant) == (recording.STRANGERS_AT_ONCE, 0, 0, recording.STRANGERS_AT_ONCE)
+
+
+@pytest.mark.parametrize(("body", "is_about_anybody"), [(None, True), ({"userName": "ada"}, False)])
+def test_what_was_throttled_unread_may_have_been_about_anybody(
+    engine: Engine, tenant: Tenant, body: object, is_about_anybody: bool
+) -> None:
+    told = replace(refusal(tenant), status=429, scim_type=None, reason=reasons.THROTTLED.code, body=body)
+    with database.transaction(engine) as connection:
+        refusals.keep(connection, [told])
+        found = why.explain(connection, tenant.principal.tenant_id, "nobody@example.com", datetime.now(UTC))
+
+    assert found.reason is reasons.NOTHING_CAME
+    assert bool(found.perhaps) is is_about_anybody
