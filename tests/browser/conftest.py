@@ -53,6 +53,7 @@ class Portal:
 def chromium() -> Iterator[Browser]:
     """A browser."""
     if CHROMIUM is None:
+        assert os.environ.get("MUSTER_BROWSER") != "required", "there is no chromium"
         pytest.skip("there is no chromium here to test pages with (apt-get install chromium)")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
