@@ -19,7 +19,8 @@ from tests.factories import Client, patch, person, role, write
 
 WHY, CYCLES, OPERATIONS = "/provisioning/why", "/provisioning/cycles", "/provisioning/operations"
 CONNECTIONS = "/provisioning/connections"
-MOST_LOOKS = 500
+MOST_LOOKS = 2_000
+PASSES = "RAISE EXCEPTION 'a deadlock' USING ERRCODE = '40P01'"
 Until = Callable[[str, str], str]
 
 
@@ -158,6 +159,17 @@ def test_cycles_are_told_by_connection_with_what_was_missed(
     assert page.count('data-label="Took"') == 5
 
 
+def test_a_token_that_is_refused_is_told_with_the_cycles(admin: Browser, client: Client, until: Until) -> None:
+    path = f"{CONNECTIONS}/{client.tenant.principal.token_id}"
+    client.create_user()
+    admin.submit(path, f"{path}/revoke")
+
+    answers = (client.get("/Users").status_code for _ in range(MOST_LOOKS))
+
+    assert 401 in answers
+    assert "for bad credentials at once" in until(CYCLES, "The token is refused")
+
+
 def test_cycles_of_an_empty_tenant_lead_to_its_connections(admin: Browser) -> None:
     assert "Nothing came in the last seven days" in admin.get(CYCLES).text
 
@@ -172,6 +184,21 @@ def test_operations_tell_the_pace_and_refresh_themselves(admin: Browser, client:
     for shown in (page, part):
         assert re.search(r"p99\)</dt><dd>[\d.]+ m?s<", shown)
         assert "of 1 operations" in shown
+
+
+def test_what_waits_is_told_with_its_cause(client: Client, stack_engine: Engine, until: Until) -> None:
+    user = client.create_user(displayName="Ada Lovelace")
+    url, change = f"/Users/{user['id']}", {"op": "replace", "path": "title", "value": poison.MARK}
+
+    with poison.spread(stack_engine, PASSES):
+        client.patch(url, json=patch(change), headers={"Prefer": "respond-async"})
+        page = until(OPERATIONS, 'id="w-')
+        answer = until(f"{WHY}?q={user['id']}", "retrying")
+
+    row = page.partition('id="w-')[2].partition("</tr>")[0]
+    assert all(words in row for words in ("Ada Lovelace", "Change User", "DeadlockDetected", "<time"))
+    assert "is tried again by itself" in answer
+    assert "No lane waits for anything" in until(OPERATIONS, "No lane waits")
 
 
 def test_what_died_is_tried_again_and_applied(
