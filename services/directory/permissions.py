@@ -21,7 +21,10 @@ class Permission(StrEnum):
 
 IN_WORDS = {
     Permission.VIEW: ("View employees", "See employees, roles, their history, and the writes behind it."),
-    Permission.PROVISIONING: ("Manage provisioning", "Make, rotate and revoke tokens of identity providers."),
+    Permission.PROVISIONING: (
+        "Manage provisioning",
+        "Make and revoke tokens, see what identity providers sent, and decide about writes that failed.",
+    ),
     Permission.ROLES: ("Manage roles", "Attach permissions to roles; none beyond one's own."),
     Permission.ADMIN: ("Administrator", "Everything."),
 }

@@ -61,8 +61,8 @@ def end_others(connection: Connection, admin_id: UUID, secret: str) -> None:
     connection.execute(delete(table).where(*mine))
 
 
-def visitor(connection: Connection, secret: str) -> Visitor | None:
-    """Return who is signed in with this session, and note that it is in use.
+def visitor(connection: Connection, secret: str, *, notes_use: bool) -> Visitor | None:
+    """Return who is signed in with this session, and perhaps note that it is in use.
 
     Nobody is when it is over, or when the admin is an employee who has left.
     """
@@ -71,7 +71,7 @@ def visitor(connection: Connection, secret: str) -> Visitor | None:
     row = connection.execute(_VISITOR.where(mine, _is_good())).mappings().one_or_none()
     if row is None or (row["employee_id"] is not None and not row["is_there"]):
         return None
-    if row["is_stale"]:
+    if notes_use and row["is_stale"]:
         connection.execute(update(session).where(mine).values(seen_at=func.clock_timestamp()))
     return _visitor(row)
 

@@ -6,10 +6,15 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
+from sqlalchemy import Engine
 
-from tests.browser.conftest import SMALL, WIDE, Portal
+from shared.settings import Settings
+from tests.browser.conftest import SMALL, WIDE, Portal, enter
+from tests.conftest import make_tenant
+from tests.factories import Client, employee
 
 ROLES = "/settings/general/roles"
+PROVISIONING = "/provisioning"
 CONNECTIONS = "/provisioning/connections"
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
 LOOKS = pytest.mark.parametrize(
@@ -34,6 +39,7 @@ def places(portal: Portal) -> list[str]:
         operation = portal.url + str(page.locator("a[href^='/operations/']").first.get_attribute("href"))
     fixed = ("/employees", "/employees?q=zzzz", ROLES, CONNECTIONS, f"{CONNECTIONS}/new", "/account", "/nowhere")
     steps = [f"{CONNECTIONS}/set-up/{guide}" for guide in ("entra", "okta")]
+    steps += [f"{PROVISIONING}/{page}" for page in ("why", "why?q=a", "why?q=nobody", "cycles", "operations")]
     parts = [person, f"{person}/roles", f"{person}/history", role, f"{role}/permissions", f"{role}/history"]
     return [*(portal.url + path for path in (*fixed, *steps)), *parts, token, operation]
 
@@ -152,6 +158,24 @@ def test_colours_that_were_chosen_stay(portal: Portal) -> None:
         expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
 
 
+def test_a_connection_turns_green_while_somebody_looks(portal: Portal, stack: Settings, stack_engine: Engine) -> None:
+    tenant = make_tenant(stack_engine)
+    with portal.page() as page, Client(stack.public_url, tenant) as client:
+        page.context.clear_cookies()
+        enter(page, stack, stack_engine, tenant)
+        page.goto(f"{portal.url}{CONNECTIONS}/{tenant.principal.token_id}")
+        expect(page.locator(".strip .has-not")).to_have_count(5)
+
+        client.create_user()
+
+        expect(page.locator(".strip .has")).to_contain_text("First user", timeout=60_000)
+        page.route("**/progress", lambda route: route.fulfill(status=503, body="<p>gone</p>"))
+        expect(page.locator("#progress.old")).to_be_visible(timeout=60_000)
+        expect(page.locator(".strip .has")).to_contain_text("First user")
+        page.unroute("**/progress")
+        expect(page.locator("#progress.old")).to_have_count(0, timeout=60_000)
+
+
 def test_pictures_of_the_documents(portal: Portal, picture: Picture) -> None:
     """What docs/portal.md shows: `make pictures` writes them anew."""
     with portal.page() as page:
@@ -168,6 +192,11 @@ def test_pictures_of_the_documents(portal: Portal, picture: Picture) -> None:
         picture(page, "permissions")
         page.goto(portal.url + CONNECTIONS)
         picture(page, "connections")
+        name = str(portal.client.create_user(displayName="Ada Lovelace")["userName"])
+        portal.client.post("/Users", json=employee(userName=name, displayName="Ada King"))
+        page.goto(f"{portal.url}{PROVISIONING}/why?q={name}")
+        expect(page.locator(".verdict")).to_be_visible()
+        picture(page, "why")
     with portal.page(SMALL, "dark") as page:
         page.goto(f"{person}/history")
         picture(page, "small")

@@ -208,7 +208,9 @@ def test_what_is_sensitive_is_on_no_page(admin: Browser, client: Client, stack_e
     history = admin.get(f"{path}/history").text
     operations = re.findall(r"/operations/[0-9a-f-]+", history)
     assert len(operations) == 2
-    assert all(value not in admin.get(page).text for page in (path, f"{path}/history", *operations))
+    why = f"/provisioning/why?q={made.json()['id']}"
+    assert "Everything that came was applied" in admin.get(why).text
+    assert all(value not in admin.get(page).text for page in (path, f"{path}/history", why, *operations))
 
 
 def test_a_profile_and_its_roles(admin: Browser, client: Client) -> None:

@@ -2,7 +2,9 @@
 
 import logging
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from urllib.parse import quote
 from uuid import uuid4
@@ -17,6 +19,7 @@ from services.directory.portal import assets, errors, pages, visits, words
 from services.directory.portal.desk import Desk
 from services.directory.portal.errors import ToldError
 from services.directory.portal.routes import Anyone, Route
+from shared import queue
 from shared.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -53,9 +56,12 @@ class Running:
     """What ends after the last request."""
 
     engine: Engine
+    ends: Sequence[Callable[[], object]]
 
     def stop(self) -> None:
         """Close the connections."""
+        for end in self.ends:
+            end()
         self.engine.dispose()
 
 
@@ -65,7 +71,8 @@ def create(settings: Settings) -> Flask:
     engine = database.connect(
         settings.database_url, process="portal", pool_size=POOL_SIZE, plan_cache_mode="force_custom_plan"
     )
-    desk = Desk(engine=engine, settings=settings)
+    bell, redis = queue.create(settings), queue.redis_client(settings)
+    desk = Desk(engine=engine, settings=settings, wake=partial(queue.wake, bell, redis))
     app = Flask("muster-portal", static_folder=None, root_path=str(assets.FOLDER.parent))
     app.config.update(
         MAX_CONTENT_LENGTH=LONGEST_BODY, PROVIDE_AUTOMATIC_OPTIONS=False, header_seconds=settings.header_seconds
@@ -82,7 +89,7 @@ def create(settings: Settings) -> Flask:
     every = {route.endpoint: route for route in _routes(desk)}
     for route in every.values():
         app.add_url_rule(route.rule, route.endpoint, route.view, methods=route.methods)
-    app.extensions.update(running=Running(engine=engine), routes=every)
+    app.extensions.update(running=Running(engine=engine, ends=(redis.close, bell.close)), routes=every)
     app.before_request(_begin)
     app.before_request(lambda: _let_in(desk, every.get(request.endpoint or "")))
     app.after_request(lambda response: _end(desk, response))
@@ -109,7 +116,7 @@ def _let_in(desk: Desk, route: Route | None) -> Response | None:
     """Let a request through to its page, or say where to go instead. What is no route has no page."""
     if route is None or request.endpoint in {"healthz", "readyz", "asset"}:
         return None
-    visits.begin(desk)
+    visits.begin(desk, is_click=not route.is_polled)
     if g.visitor is None and route.needs is not Anyone.STRANGER:
         return _to_sign_in()
     if isinstance(route.needs, Permission) and not g.visitor.may(route.needs):

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from services.directory import clients, ids, tokens
 from services.directory.audit_chain import Action
 from services.directory.permissions import Permission
-from services.directory.portal import noting
+from services.directory.portal import noting, progress
 from services.directory.portal.desk import Desk, me
 from services.directory.portal.routes import Route
 from services.directory.portal.setup_steps import FLAG, GUIDES
@@ -92,6 +92,7 @@ def _one(desk: Desk, token_id: str, told: str | None = None) -> str:
     with desk.transaction() as connection:
         token = _token(connection, token_id)
         done_by = noting.deeds(connection, token.id)
+        reached = progress.shown(connection, token.id) or {}
     now = datetime.now(UTC)
     return render_template(
         "connection.html",
@@ -100,6 +101,7 @@ def _one(desk: Desk, token_id: str, told: str | None = None) -> str:
         told=told,
         overlaps=OVERLAPS,
         scopes=SCOPES,
+        **reached,
         **_addresses(desk),
         **_about(now),
     )

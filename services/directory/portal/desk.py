@@ -1,6 +1,6 @@
 """What every page of the portal works with: the database, the settings, the catalogues that were read."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -20,6 +20,8 @@ class Desk:
 
     engine: Engine
     settings: Settings
+    wake: Callable[[int], bool]
+    """Rings for a shard in which something was accepted."""
     catalogues: Catalogues = field(default_factory=Catalogues)
 
     @contextmanager

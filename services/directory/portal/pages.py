@@ -4,7 +4,21 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from services.directory.permissions import Permission
-from services.directory.portal import account, connections, employees, exporting, health, operations, roles, sign_in
+from services.directory.portal import (
+    account,
+    answers,
+    connections,
+    deciding,
+    employees,
+    exporting,
+    health,
+    operations,
+    progress,
+    rhythms,
+    roles,
+    sign_in,
+    workload,
+)
 from services.directory.portal.desk import Desk
 from services.directory.portal.routes import Route
 from services.directory.portal_sessions import Visitor
@@ -17,6 +31,11 @@ MODULES: tuple[Callable[[Desk], Iterable[Route]], ...] = (
     exporting.routes,
     operations.routes,
     connections.routes,
+    progress.routes,
+    answers.routes,
+    rhythms.routes,
+    workload.routes,
+    deciding.routes,
     roles.routes,
 )
 
@@ -49,6 +68,30 @@ NAVIGATION = (
         icon="plug",
         needs=Permission.PROVISIONING,
         begins="/provisioning/connections",
+    ),
+    Entry(
+        section="Provisioning",
+        title="Why?",
+        endpoint="why",
+        icon="patch-question",
+        needs=Permission.PROVISIONING,
+        begins="/provisioning/why",
+    ),
+    Entry(
+        section="Provisioning",
+        title="Cycles",
+        endpoint="cycles",
+        icon="clock-history",
+        needs=Permission.PROVISIONING,
+        begins="/provisioning/cycles",
+    ),
+    Entry(
+        section="Provisioning",
+        title="Operations",
+        endpoint="workload",
+        icon="speedometer2",
+        needs=Permission.PROVISIONING,
+        begins="/provisioning/operations",
     ),
     Entry(
         section="Settings",

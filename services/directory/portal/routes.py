@@ -27,3 +27,5 @@ class Route:
     view: Callable[..., Any]
     needs: Needs
     methods: tuple[str, ...] = ("GET",)
+    is_polled: bool = False
+    """Whether pages ask for it by themselves, which does not keep anybody signed in."""

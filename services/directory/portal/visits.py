@@ -18,10 +18,13 @@ SESSION, VISIT = "muster-session", "muster-visit"
 FIELD = "csrf"
 
 
-def begin(desk: Desk) -> None:
-    """Find out who asks; strangers get a cookie of their own, so that the sign-in form has a word as well."""
+def begin(desk: Desk, *, is_click: bool) -> None:
+    """Find out who asks; strangers get a cookie of their own, so that the sign-in form has a word as well.
+
+    What is no click, but asked for by a page itself, does not make a session last longer.
+    """
     secret = request.cookies.get(_name(desk, SESSION), "")
-    g.secret, g.visitor, g.fresh = secret, _visitor(desk, secret), None
+    g.secret, g.visitor, g.fresh = secret, _visitor(desk, secret, is_click=is_click), None
     if g.visitor is None:
         g.secret = request.cookies.get(_name(desk, VISIT), "")
         if not g.secret:
@@ -61,11 +64,11 @@ def own_path(wanted: str) -> str:
     return wanted if is_own and wanted.isprintable() else "/"
 
 
-def _visitor(desk: Desk, secret: str) -> Visitor | None:
+def _visitor(desk: Desk, secret: str, *, is_click: bool) -> Visitor | None:
     if not secret:
         return None
     with desk.transaction() as connection:
-        return portal_sessions.visitor(connection, secret)
+        return portal_sessions.visitor(connection, secret, notes_use=is_click)
 
 
 def _word(secret: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from services.directory.history import Entry, Kind
 from shared.scim.attributes import Attribute, ResourceType, Returned
@@ -117,6 +117,20 @@ def number(count: int) -> str:
     return f"{count:,}"
 
 
+def marked(text: str) -> Markup:
+    """Return a text of our own tables for a page: what stands between stars is a name on a screen, or code."""
+    shown = str(escape(text)).replace(" &gt; ", " \u203a ")
+    shown = re.sub(r"`([^`]+)`", r"<code>\1</code>", re.sub(r"\*([^*]+)\*", r"<b>\1</b>", shown))
+    return Markup(shown)  # noqa: S704 - escaped above.
+
+
+def seconds(length: float | None) -> str:
+    """Return how long something took, in milliseconds or seconds."""
+    if length is None:
+        return "\u2013"
+    return f"{length * 1000:.0f} ms" if length < 1 else f"{length:.1f} s"
+
+
 def version(etag: str) -> str:
     """Return the number of a version out of its ETag."""
     return etag.removeprefix("W/").strip('"')
@@ -131,6 +145,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "span": span,
     "initials": initials,
     "number": number,
+    "marked": marked,
+    "seconds": seconds,
 }
 
 

@@ -63,6 +63,16 @@
     if (button) { button.href = button.dataset.export + location.search; }
   }
 
+  // What shows the present stays as it is while it cannot be asked for, and says that it is old.
+  document.addEventListener("htmx:beforeSwap", function (event) {
+    if (event.target.dataset.live !== undefined && event.detail.xhr.status >= 400) {
+      event.detail.shouldSwap = false;
+      event.target.classList.add("old");
+    }
+  });
+  document.addEventListener("htmx:sendError", function (event) {
+    if (event.target.dataset.live !== undefined) { event.target.classList.add("old"); }
+  });
   document.addEventListener("htmx:afterSwap", function (event) { times(document); });
   document.addEventListener("htmx:replacedInHistory", exported);
   times(document);
