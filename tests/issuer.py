@@ -18,19 +18,22 @@ LIFETIME = 3900
 
 
 class Issuer:
-    """An issuer that counts what it is asked for; `url` is what it calls itself."""
+    """An issuer that counts what it is asked for; `url` is what it calls itself.
+
+    Like Entra it serves a tenant with an id of its own: a port may be given out again.
+    """
 
     def __init__(self) -> None:
         self.keys = [new_key()]
         self.asked: Counter[str] = Counter()
         self.is_down = False
-        self.url = ""
+        self.url, self.tenant = "", uuid4()
 
     def app(self) -> Flask:
         """Return the application that serves the metadata and the keys."""
         app = Flask("issuer")
-        app.add_url_rule("/tenant/v2.0/.well-known/openid-configuration", "metadata", self._metadata)
-        app.add_url_rule("/tenant/discovery/v2.0/keys", "keys", self._keys)
+        app.add_url_rule(f"/{self.tenant}/v2.0/.well-known/openid-configuration", "metadata", self._metadata)
+        app.add_url_rule(f"/{self.tenant}/discovery/v2.0/keys", "keys", self._keys)
         return app
 
     def claims(self, **others: Any) -> dict[str, Any]:
@@ -77,7 +80,7 @@ def serving() -> Iterator[Issuer]:
     """Serve an issuer on a free port."""
     issuer = Issuer()
     server = make_server("127.0.0.1", 0, issuer.app(), threaded=True)
-    issuer.url = f"http://127.0.0.1:{server.port}/tenant/v2.0"
+    issuer.url = f"http://127.0.0.1:{server.port}/{issuer.tenant}/v2.0"
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
