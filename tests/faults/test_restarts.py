@@ -64,6 +64,8 @@ class Writers:
         self._answered = threading.Semaphore(0)
         self.answers: list[tuple[str, int]] = []
         self.errors: list[str] = []
+        self.refusals: list[str] = []
+        """What was said to those that were not created."""
         self._threads = [threading.Thread(target=self._write, args=(n % 2 == 0,)) for n in range(CLIENTS)]
 
     def __enter__(self) -> Self:
@@ -88,8 +90,10 @@ class Writers:
             try:
                 connection.request("POST", "/rest/scim/v2/Users", orjson.dumps(body), self._headers())
                 response = connection.getresponse()
-                response.read()
+                said = response.read()
                 self.answers.append((body["userName"], response.status))
+                if response.status != http.client.CREATED:
+                    self.refusals.append(said.decode(errors="replace"))
                 if not keeps_open:
                     connection.close()
             except (OSError, http.client.HTTPException) as error:
@@ -117,7 +121,7 @@ def test_each_of_our_processes_is_restarted_under_load_and_nobody_notices(
             own_stack.restart(name)
         writers.let_write(BETWEEN)
 
-    assert writers.errors == []
+    assert (writers.errors, writers.refusals) == ([], [])
     assert Counter(status for _, status in writers.answers).keys() == {201}
     assert names(own_engine, own_tenant) == {name for name, _ in writers.answers}
 
@@ -192,7 +196,7 @@ def test_gateways_behind_an_edge_are_restarted_one_after_the_other_and_nobody_no
                     own_stack.restart("gateway")
                     writers.let_write(BETWEEN)
 
-    assert writers.errors == []
+    assert (writers.errors, writers.refusals) == ([], [])
     assert Counter(status for _, status in writers.answers).keys() == {201}
     assert names(own_engine, own_tenant) == {name for name, _ in writers.answers}
 

@@ -12,6 +12,7 @@ from services.directory.audit_chain import Action, Row
 from services.directory.journal import Write
 from services.directory.permissions import Permission
 from services.directory.traffic import Key, Kind, Result
+from services.stack import children
 from shared.settings import Settings
 from tests import poison
 from tests.browsing import Browser, signed_in
@@ -19,6 +20,7 @@ from tests.factories import Client, patch, person, role, write
 
 WHY, CYCLES, OPERATIONS = "/provisioning/why", "/provisioning/cycles", "/provisioning/operations"
 CONNECTIONS = "/provisioning/connections"
+PATIENCE = 120.0
 MOST_LOOKS = 2_000
 PASSES = "RAISE EXCEPTION 'a deadlock' USING ERRCODE = '40P01'"
 Until = Callable[[str, str], str]
@@ -274,9 +276,12 @@ def test_the_first_times_of_a_connection_turn_green_one_after_the_other(
 
     assert (before.count('class="has-not"'), 'hx-trigger="every 1s"' in before) == (5, True)
     part = until(f"{path}/progress", "no-external-id")
-    done = re.findall(r'<li class="has">.*?<b>([^<]+)</b>', part, re.DOTALL)
-    assert {"First user", "First group"} <= set(done)
-    assert "First matching query" not in done
+
+    def done() -> set[str]:
+        return set(re.findall(r'<li class="has">.*?<b>([^<]+)</b>', admin.get(f"{path}/progress").text, re.DOTALL))
+
+    assert children.until(lambda: {"First user", "First group"} <= done(), PATIENCE)
+    assert "First matching query" not in done()
     assert "<b>objectId</b>" in part
 
 
