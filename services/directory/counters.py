@@ -4,13 +4,13 @@ What was counted and not written down yet is lost when a process is killed: the 
 """
 
 import logging
-import threading
 
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.directory import database, tables
+from services.directory.flusher import Flusher
 from shared.metrics import Book, Counts
 
 logger = logging.getLogger(__name__)
@@ -35,22 +35,12 @@ def totals(connection: Connection) -> Counts:
     return {(row.name, row.label): row.total for row in connection.execute(statement)}
 
 
-class CounterWriter(threading.Thread):
+class CounterWriter(Flusher):
     """Writes down what this process counts, every few seconds and at its end."""
 
     def __init__(self, engine: Engine, book: Book) -> None:
-        super().__init__(name="counter-writer", daemon=True)
+        super().__init__("counter-writer", FLUSH_SECONDS)
         self._engine, self._book = engine, book
-        self._stopped = threading.Event()
-
-    def run(self) -> None:
-        while not self._stopped.wait(FLUSH_SECONDS):
-            self.flush()
-
-    def stop(self) -> None:
-        """Stop, and write down what is left."""
-        self._stopped.set()
-        self.flush()
 
     def flush(self) -> None:
         """Write down what was counted since the last time; after a failure it is kept for the next."""

@@ -54,13 +54,6 @@ def end(connection: Connection, secret: str) -> None:
     connection.execute(delete(table).where(table.c.sha256 == token_secrets.digest(secret)))
 
 
-def end_others(connection: Connection, admin_id: UUID, secret: str) -> None:
-    """End all sessions of an admin but this one."""
-    table = tables.portal_session
-    mine = (table.c.admin_id == admin_id, table.c.sha256 != token_secrets.digest(secret))
-    connection.execute(delete(table).where(*mine))
-
-
 def visitor(connection: Connection, secret: str, *, notes_use: bool) -> Visitor | None:
     """Return who is signed in with this session, and perhaps note that it is in use.
 

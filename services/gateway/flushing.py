@@ -15,29 +15,20 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.directory import database, tokens, tolerance_uses
+from services.directory.flusher import Flusher
 
 logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 3.0
 
 
-class Flusher(threading.Thread):
+class Sums(Flusher):
     """Writes down what was noted since the last time; after a failure it is kept for the next."""
 
     def __init__(self, engine: Engine, name: str) -> None:
-        super().__init__(name=name, daemon=True)
+        super().__init__(name, FLUSH_SECONDS)
         self._engine = engine
         self._lock = threading.Lock()
-        self._stopped = threading.Event()
-
-    def run(self) -> None:
-        while not self._stopped.wait(FLUSH_SECONDS):
-            self.flush()
-
-    def stop(self) -> None:
-        """Stop, and write down what is left."""
-        self._stopped.set()
-        self.flush()
 
     def flush(self) -> None:
         """Write down what was noted."""
@@ -52,7 +43,7 @@ class Flusher(threading.Thread):
         """Write down what was noted, and put it back when that fails."""
 
 
-class ToleranceCounter(Flusher):
+class ToleranceCounter(Sums):
     """Sums up the tolerances that the requests of this process needed, by tenant."""
 
     def __init__(self, engine: Engine) -> None:
@@ -79,7 +70,7 @@ class ToleranceCounter(Flusher):
             raise
 
 
-class TokenUses(Flusher):
+class TokenUses(Sums):
     """Remembers when each token was last used in this process, and from which address."""
 
     def __init__(self, engine: Engine) -> None:

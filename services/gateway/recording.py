@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
 
 from services.directory import backoff, database, live, onboarding, reasons, refusals, traffic
+from services.directory.flusher import Flusher
 from services.directory.onboarding import Milestone, Sighting, Step
 from services.directory.reasons import Reason
 from services.directory.refusals import Owner, Refusal
@@ -97,24 +98,15 @@ class _Waiting:
         return bool(self.tenants or self.strangers)
 
 
-class Recorder(threading.Thread):
+class Recorder(Flusher):
     """What the requests of this process left behind."""
 
     def __init__(self, engine: Engine) -> None:
-        super().__init__(name="recorder", daemon=True)
-        self._engine, self._lock, self._stopped = engine, threading.Lock(), threading.Event()
+        super().__init__("recorder", FLUSH_SECONDS)
+        self._engine, self._lock = engine, threading.Lock()
         self._quotas: LRUCache[UUID, _Quota] = LRUCache(MOST_TENANTS)
         self._reached: LRUCache[tuple[UUID, Step], bool] = LRUCache(MOST_TENANTS)
         self._waiting = _nothing()
-
-    def run(self) -> None:
-        while not self._stopped.wait(FLUSH_SECONDS):
-            self.flush()
-
-    def stop(self) -> None:
-        """Stop, and write down what is left."""
-        self._stopped.set()
-        self.flush()
 
     def see(self, seen: Seen) -> None:
         """Note a request with a good token."""
