@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, insert, select
 
-from services.directory import tables
+from services.directory import portal_tables, tables
 
 
 class Permission(StrEnum):
@@ -48,14 +48,14 @@ def effective(granted: Iterable[str]) -> frozenset[Permission]:
 
 def of_role(connection: Connection, tenant_id: UUID, role_id: UUID) -> frozenset[Permission]:
     """Return the permissions that are attached to a role."""
-    table = tables.role_permission
+    table = portal_tables.role_permission
     statement = select(table.c.permission).where(table.c.role_id == role_id, table.c.tenant_id == tenant_id)
     return frozenset(Permission(name) for name in connection.scalars(statement) if name in set(Permission))
 
 
 def of_roles(connection: Connection, tenant_id: UUID, role_ids: Collection[UUID]) -> dict[UUID, list[Permission]]:
     """Return the permissions of roles, in their order, of those that have any."""
-    table, found = tables.role_permission, dict[UUID, list[Permission]]()
+    table, found = portal_tables.role_permission, dict[UUID, list[Permission]]()
     statement = select(table.c.role_id, table.c.permission).where(
         table.c.tenant_id == tenant_id, table.c.role_id.in_(role_ids)
     )
@@ -86,7 +86,7 @@ def attach(
     if beyond:
         names = ", ".join(IN_WORDS[permission][0] for permission in beyond)
         raise PermissionsError(f"You do not have this yourself, so you cannot give or take it: {names}")
-    table = tables.role_permission
+    table = portal_tables.role_permission
     connection.execute(delete(table).where(table.c.role_id == role_id, table.c.permission.in_(removed)))
     rows: list[dict[str, Any]] = [{"role_id": role_id, "tenant_id": tenant_id, "permission": name} for name in added]
     if rows:

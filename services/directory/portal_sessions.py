@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, Connection, Text, delete, func, insert, literal, select, update
 
-from services.directory import columns, permissions, tables, token_secrets
+from services.directory import columns, permissions, portal_tables, tables, token_secrets
 from services.directory.admins import Admin
 from services.directory.permissions import Permission
 from shared.scim.resource_types import USERS
@@ -41,7 +41,7 @@ class Visitor:
 
 def begin(connection: Connection, admin: Admin) -> str:
     """Begin a session, and return its secret; those that are over are forgotten."""
-    secret, table = secrets.token_urlsafe(32), tables.portal_session
+    secret, table = secrets.token_urlsafe(32), portal_tables.portal_session
     connection.execute(delete(table).where(~_is_good()))
     values = {"sha256": token_secrets.digest(secret), "tenant_id": admin.tenant_id, "admin_id": admin.id}
     connection.execute(insert(table).values(**values, ends_at=func.clock_timestamp() + LONGEST))
@@ -50,7 +50,7 @@ def begin(connection: Connection, admin: Admin) -> str:
 
 def end(connection: Connection, secret: str) -> None:
     """End a session."""
-    table = tables.portal_session
+    table = portal_tables.portal_session
     connection.execute(delete(table).where(table.c.sha256 == token_secrets.digest(secret)))
 
 
@@ -59,7 +59,7 @@ def visitor(connection: Connection, secret: str, *, notes_use: bool) -> Visitor 
 
     Nobody is when it is over, or when the admin is an employee who has left.
     """
-    session = tables.portal_session
+    session = portal_tables.portal_session
     mine = session.c.sha256 == token_secrets.digest(secret)
     row = connection.execute(_VISITOR.where(mine, _is_good())).mappings().one_or_none()
     if row is None or (row["employee_id"] is not None and not row["is_there"]):
@@ -72,8 +72,8 @@ def visitor(connection: Connection, secret: str, *, notes_use: bool) -> Visitor 
 def has_left(connection: Connection, admin: Admin) -> bool:
     """Whether an admin is an employee who has left: disabled, or deleted."""
     employee = tables.employee
-    statement = select(_is_there()).where(employee.c.id == _employee_id()).select_from(tables.admin)
-    found = connection.scalar(statement.where(tables.admin.c.id == admin.id))
+    statement = select(_is_there()).where(employee.c.id == _employee_id()).select_from(portal_tables.admin)
+    found = connection.scalar(statement.where(portal_tables.admin.c.id == admin.id))
     return found is False
 
 
@@ -84,13 +84,13 @@ def _visitor(row: Mapping[Any, Any]) -> Visitor:
 
 
 def _is_good() -> Any:
-    table, now = tables.portal_session, func.clock_timestamp()
+    table, now = portal_tables.portal_session, func.clock_timestamp()
     return (table.c.ends_at > now) & (table.c.seen_at > now - IDLE)
 
 
 def _employee_id() -> Any:
     """Return which employee an admin is: remembered, or found by the user name until then."""
-    admin, employee = tables.admin, tables.employee.alias("named")
+    admin, employee = portal_tables.admin, tables.employee.alias("named")
     user_name = columns.find(USERS, USER_NAME, None)
     assert user_name is not None
     same = columns.compared(USER_NAME, employee.c[user_name.name]) == columns.compared(USER_NAME, admin.c.email)
@@ -107,8 +107,8 @@ def _is_there() -> Any:
 
 
 def _select_visitor() -> Any:
-    session, admin, tenant, employee = tables.portal_session, tables.admin, tables.tenant, tables.employee
-    membership, role, attached = tables.membership, tables.role, tables.role_permission
+    session, admin, tenant, employee = portal_tables.portal_session, portal_tables.admin, tables.tenant, tables.employee
+    membership, role, attached = tables.membership, tables.role, portal_tables.role_permission
     of_roles = (
         select(func.array_agg(attached.c.permission.distinct()))
         .join(membership, membership.c.role_id == attached.c.role_id)

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from sqlalchemy import Connection, case, delete, func, or_, update
 from sqlalchemy.dialects.postgresql import insert
 
-from services.directory import tables
+from services.directory import portal_tables
 
 WINDOW = timedelta(minutes=15)
 EMAIL, ADDRESS = "email", "address"
@@ -42,21 +42,21 @@ def is_locked_out(connection: Connection, *subjects: Subject) -> bool:
 
 def forgive(connection: Connection, subject: Subject) -> None:
     """Forget the attempts that were counted by this, for one succeeded; and those of others that are long over."""
-    table = tables.sign_in_attempt
+    table = portal_tables.sign_in_attempt
     over = table.c.ends_at <= func.clock_timestamp()
     connection.execute(delete(table).where(or_(table.c.subject == subject.digest, over)))
 
 
 def take_back(connection: Connection, subject: Subject) -> None:
     """Count one attempt less, for that one succeeded; those that failed stay."""
-    table = tables.sign_in_attempt
+    table = portal_tables.sign_in_attempt
     mine = table.c.subject == subject.digest
     connection.execute(update(table).where(mine).values(attempts=table.c.attempts - 1))
 
 
 def _count(connection: Connection, subject: Subject) -> int:
     """Count one more; a window that is over begins anew."""
-    table = tables.sign_in_attempt
+    table = portal_tables.sign_in_attempt
     now, ends = func.clock_timestamp(), func.clock_timestamp() + WINDOW
     statement = insert(table).values(subject=subject.digest, attempts=1, ends_at=ends)
     is_over = table.c.ends_at <= now

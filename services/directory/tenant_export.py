@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Table, select
 
-from services.directory import columns, tables
+from services.directory import columns, every_table, tables
 from services.directory.catalogues import Catalogues
 from shared.scim import projection, redaction
 from shared.scim.attributes import Returned
@@ -27,7 +27,7 @@ SECRET_COLUMNS = frozenset({"sha256", "password"})
 def every(connection: Connection, tenant_id: UUID) -> Iterator[Values]:
     """Yield a tenant's rows, each with the name of its table; the transaction must see one state throughout."""
     catalogue = Catalogues().of_tenants(connection, {tenant_id})[tenant_id]
-    for table in tables.metadata.sorted_tables:
+    for table in every_table.EVERY:
         mine = table.c.id if table is tables.tenant else table.c.get("tenant_id")
         if mine is not None:
             statement = select(table).where(mine == tenant_id).order_by(*table.primary_key.columns)

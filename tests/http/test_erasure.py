@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy import Engine, text
 
 from services.cli import main
-from services.directory import audit_reading, database, sealing, tables
+from services.directory import audit_reading, database, every_table, sealing
 from services.directory.audit_chain import INSTALLATION
 from shared.scim.schemas import enterprise
 from shared.settings import Settings
@@ -58,7 +58,7 @@ def where(engine: Engine, needle: str) -> dict[str, int]:
                 text(f"SELECT count(*) FROM {table.name} t WHERE strpos(lower(t::text), :needle) > 0"),  # noqa: S608
                 {"needle": needle.lower()},
             )
-            for table in tables.metadata.sorted_tables
+            for table in every_table.EVERY
         }
     return {name: count for name, count in counts.items() if count}
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, func, select, update
 
-from services.directory import audit_reading, database, ids, tables, traffic
+from services.directory import audit_reading, database, ids, portal_tables, traffic
 from services.directory.audit_chain import Action, Row
 from services.directory.journal import Write
 from services.directory.permissions import Permission
@@ -288,7 +288,10 @@ def test_the_first_times_of_a_connection_turn_green_one_after_the_other(
 def test_what_a_page_asks_for_by_itself_keeps_nobody_signed_in(
     admin: Browser, client: Client, stack_engine: Engine
 ) -> None:
-    table, mine = tables.portal_session, tables.portal_session.c.tenant_id == client.tenant.principal.tenant_id
+    table, mine = (
+        portal_tables.portal_session,
+        portal_tables.portal_session.c.tenant_id == client.tenant.principal.tenant_id,
+    )
     with database.transaction(stack_engine) as connection:
         earlier = func.clock_timestamp() - timedelta(hours=1)
         connection.execute(update(table).where(mine).values(seen_at=earlier))

@@ -1,6 +1,6 @@
 """Of each table it is decided what an erasure does about it."""
 
-from services.directory import erasing, tables
+from services.directory import erasing, every_table
 
 ERASED = {"employee", "history", "operation", "unanswered", "idempotency_key", "token", "audit", "refused"} | {
     "admin",
@@ -27,7 +27,7 @@ NOBODYS = {
 
 
 def test_every_table_is_erased_or_has_nothing_of_a_person() -> None:
-    known = {table.name for table in tables.metadata.sorted_tables}
+    known = {table.name for table in every_table.EVERY}
 
     assert sorted(known) == sorted(ERASED | IDS_ALONE | NOBODYS)
 
