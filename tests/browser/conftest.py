@@ -49,9 +49,9 @@ class Portal:
             yield page
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """A browser."""
+    """A browser; not for longer than its module, for Playwright keeps an event loop running in this thread."""
     if CHROMIUM is None:
         assert os.environ.get("MUSTER_BROWSER") != "required", "there is no chromium"
         pytest.skip("there is no chromium here to test pages with (apt-get install chromium)")
@@ -61,7 +61,7 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def portal(
     chromium: Browser, stack: Settings, stack_engine: Engine, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Portal]:
