@@ -110,6 +110,8 @@ class Running:
             part.stop()
         for part in self.parts:
             part.join(STOP_SECONDS)
+            if part.is_alive():
+                logger.warning("part did not end", extra={"part": type(part).__name__})
         self.engine.dispose()
 
 

@@ -34,10 +34,20 @@ PARTS = ("worker", "beat", "flower", "valkey", "postgres", "gateway")
 
 
 @pytest.fixture
-def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def complaints() -> list[str]:
+    """What the processes of the own stack say at the level of warnings and above."""
+    return []
+
+
+@pytest.fixture
+def own_stack(tmp_path_factory: pytest.TempPathFactory, complaints: list[str]) -> Iterator[Stack]:
     """A stack that a test may damage; it is tended by nobody but the test."""
     with supervisor.running(
-        tmp_path_factory.mktemp("own"), gateway_port=0, flower_port=0, environ=conftest.environment()
+        tmp_path_factory.mktemp("own"),
+        gateway_port=0,
+        flower_port=0,
+        environ=conftest.environment() | {"MUSTER_LOG_LEVEL": "WARNING"},
+        sink=lambda name, line: complaints.append(f"{name}: {line}"),
     ) as running:
         yield running
 
@@ -113,7 +123,7 @@ def names(engine: Engine, tenant: Tenant) -> set[str]:
 
 
 def test_each_of_our_processes_is_restarted_under_load_and_nobody_notices(
-    own_stack: Stack, own_engine: Engine, own_tenant: Tenant
+    own_stack: Stack, own_engine: Engine, own_tenant: Tenant, complaints: list[str]
 ) -> None:
     with Writers(own_stack.settings.gateway_bind, own_tenant) as writers:
         for name in ("gateway", "worker", "beat", "flower", "gateway", "worker"):
@@ -122,6 +132,7 @@ def test_each_of_our_processes_is_restarted_under_load_and_nobody_notices(
         writers.let_write(BETWEEN)
 
     assert (writers.errors, writers.refusals) == ([], [])
+    assert [said for said in complaints if "did not end" in said] == []
     assert Counter(status for _, status in writers.answers).keys() == {201}
     assert names(own_engine, own_tenant) == {name for name, _ in writers.answers}
 
@@ -182,7 +193,7 @@ def test_a_request_that_is_coming_in_is_answered_by_a_gateway_that_leaves(own_st
 
 
 def test_gateways_behind_an_edge_are_restarted_one_after_the_other_and_nobody_notices(
-    own_stack: Stack, own_engine: Engine, own_tenant: Tenant
+    own_stack: Stack, own_engine: Engine, own_tenant: Tenant, complaints: list[str]
 ) -> None:
     second, front = ports.choose({"a": "127.0.0.1:0", "b": "127.0.0.1:0"}).values()
     passing = ("edge", "--listen", front, "--to", own_stack.settings.gateway_bind, "--to", second)
@@ -196,7 +207,7 @@ def test_gateways_behind_an_edge_are_restarted_one_after_the_other_and_nobody_no
                     own_stack.restart("gateway")
                     writers.let_write(BETWEEN)
 
-    assert (writers.errors, writers.refusals) == ([], [])
+    assert (writers.errors, writers.refusals) == ([], []), complaints
     assert Counter(status for _, status in writers.answers).keys() == {201}
     assert names(own_engine, own_tenant) == {name for name, _ in writers.answers}
 
