@@ -4,7 +4,7 @@ FROM python:3.13-slim AS builder
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv --without-pip /opt/muster
 COPY requirements/runtime.txt /build/requirements/
-RUN pip --python /opt/muster/bin/python install --only-binary :all: --require-hashes -r /build/requirements/runtime.txt
+RUN pip --python /opt/muster/bin/python install --only-binary :all: --no-deps --require-hashes -r /build/requirements/runtime.txt
 COPY pyproject.toml README.md LICENSE /build/
 COPY shared /build/shared
 COPY services /build/services

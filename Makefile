@@ -22,7 +22,7 @@ setup: $(STAMP) ## Install everything into .venv
 $(STAMP): requirements/dev.txt requirements/conformance.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else "Muster needs Python 3.11, 3.12 or 3.13: make PYTHON=/path/to/python3.13")'
 	$(PYTHON) -m venv .venv
-	$(PIP) install --quiet --require-hashes --requirement requirements/dev.txt --requirement requirements/conformance.txt
+	$(PIP) install --quiet --no-deps --require-hashes --requirement requirements/dev.txt --requirement requirements/conformance.txt
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
