@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 
 from services.directory import database, migrating, tenants, tokens
 from services.stack import postgres, supervisor, valkey
+from services.stack.supervisor import Stack
 from shared import settings
 from shared.settings import Settings
 from tests.factories import Client, Tenant
@@ -107,6 +108,20 @@ def stranger(stack: Settings, stack_engine: Engine) -> Iterator[Client]:
     """An HTTP client of another tenant."""
     with Client(stack.public_url, make_tenant(stack_engine)) as http:
         yield http
+
+
+@pytest.fixture
+def own_engine(own_stack: Stack) -> Iterator[Engine]:
+    """A pool of connections to the database of a test's own stack, which its module makes."""
+    pool = database.connect(own_stack.settings.database_url, process="test")
+    yield pool
+    pool.dispose()
+
+
+@pytest.fixture
+def own_tenant(own_engine: Engine) -> Tenant:
+    """A tenant of the test's own stack."""
+    return make_tenant(own_engine)
 
 
 _numbers = iter(range(1, 1_000_000))

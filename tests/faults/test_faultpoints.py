@@ -8,9 +8,8 @@ import pytest
 from sqlalchemy import Engine, select
 
 from services.directory import database, tables
-from services.stack import supervisor
 from services.stack.supervisor import Stack
-from tests import conftest
+from tests import conftest, stacks
 from tests.factories import Client, person
 from tests.faults import armed, faultpoints
 from tests.faults.faultpoints import Action, Moment, Order, Place
@@ -23,9 +22,7 @@ def armed_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack whose gateway dies between its first commit of an accept and the answer."""
     ordered = {**armed.ENVIRONMENT, "MUSTER_FAULT": "accept.after_commit:1", "PYTHONPATH": str(ROOT)}
     environ = conftest.environment() | ordered
-    with supervisor.running(
-        tmp_path_factory.mktemp("armed"), gateway_port=0, flower_port=0, environ=environ
-    ) as running:
+    with stacks.lean(tmp_path_factory.mktemp("armed"), environ) as running:
         yield running
 
 

@@ -11,10 +11,10 @@ from redis import Redis
 from sqlalchemy import Engine, text
 
 from services.directory import counters, database, ids, journal
-from services.stack import children, supervisor
+from services.stack import children
 from services.stack.supervisor import Stack
 from shared import metrics, queue
-from tests import conftest, factories
+from tests import conftest, factories, stacks
 from tests.factories import Tenant
 
 PATIENCE = 120.0
@@ -25,20 +25,8 @@ Message = dict[str, Any]
 def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack whose sweeper sleeps: what is applied was woken by a message."""
     environ = conftest.environment() | {"MUSTER_SWEEP_SECONDS": "3600"}
-    with supervisor.running(tmp_path_factory.mktemp("own"), gateway_port=0, flower_port=0, environ=environ) as running:
+    with stacks.lean(tmp_path_factory.mktemp("own"), environ) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def own_engine(own_stack: Stack) -> Iterator[Engine]:
-    pool = database.connect(own_stack.settings.database_url, process="test")
-    yield pool
-    pool.dispose()
-
-
-@pytest.fixture
-def own_tenant(own_engine: Engine) -> Tenant:
-    return conftest.make_tenant(own_engine)
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import Engine, TextClause, func, select, text
 
 from services.directory import database, drain, journal, tables
-from services.stack import state, supervisor
+from services.stack import state
 from services.stack.supervisor import Stack
-from tests import conftest
+from tests import conftest, stacks
 from tests.factories import Client, Tenant, bulk, bulk_post, patch, person, replace, role
 
 DEADLINE_SECONDS = 6
@@ -26,20 +26,8 @@ def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         "MUSTER_DEADLINE_SECONDS": str(DEADLINE_SECONDS),
         "MUSTER_SWEEP_SECONDS": "3600",
     }
-    with supervisor.running(tmp_path_factory.mktemp("own"), gateway_port=0, flower_port=0, environ=environ) as running:
+    with stacks.lean(tmp_path_factory.mktemp("own"), environ) as running:
         yield running
-
-
-@pytest.fixture
-def own_engine(own_stack: Stack) -> Iterator[Engine]:
-    pool = database.connect(own_stack.settings.database_url, process="test")
-    yield pool
-    pool.dispose()
-
-
-@pytest.fixture
-def own_tenant(own_engine: Engine) -> Tenant:
-    return conftest.make_tenant(own_engine)
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ import pytest
 from sqlalchemy import Engine, Row, text
 
 from services.directory import database, drain
-from services.stack import children, state, supervisor
+from services.stack import children, state
 from services.stack.supervisor import Stack
-from tests import conftest
+from tests import conftest, stacks
 from tests.factories import Client, Tenant, patch, person, replace, role
 
 SECONDS = 60.0
@@ -32,7 +32,7 @@ LEAVE, RETURN = patch(replace("active", value=False)), patch(replace("active", v
 def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack with two gateway processes; one that is killed is started again by gunicorn's first process."""
     environ = conftest.environment() | {"MUSTER_SWEEP_SECONDS": "1", "MUSTER_GATEWAY_PROCESSES": str(PROCESSES)}
-    with supervisor.running(tmp_path_factory.mktemp("two"), gateway_port=0, flower_port=0, environ=environ) as running:
+    with stacks.lean(tmp_path_factory.mktemp("two"), environ) as running:
         yield running
 
 

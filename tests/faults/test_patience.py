@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import Engine, text
 
 from services.directory import database
-from services.stack import children, supervisor
+from services.stack import children
 from services.stack.supervisor import Stack
 from shared import queue
 from shared.settings import Settings
-from tests import conftest
+from tests import conftest, stacks
 from tests.factories import Client, person
 
 PATIENCE = 120.0
@@ -25,17 +25,8 @@ WRITES = 300
 def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack with one shard, where no sweeper comes to help and nobody is sent away."""
     environ = {"MUSTER_SHARDS": "1", "MUSTER_SWEEP_SECONDS": "600", "MUSTER_ADMISSION_SECONDS": "3600"}
-    with supervisor.running(
-        tmp_path_factory.mktemp("own"), gateway_port=0, flower_port=0, environ=conftest.environment() | environ
-    ) as running:
+    with stacks.lean(tmp_path_factory.mktemp("own"), conftest.environment() | environ) as running:
         yield running
-
-
-@pytest.fixture
-def own_engine(own_stack: Stack) -> Iterator[Engine]:
-    pool = database.connect(own_stack.settings.database_url, process="test")
-    yield pool
-    pool.dispose()
 
 
 def test_patient_wakes_are_heard_last_and_each_kind_rings_once(servers: Settings) -> None:

@@ -23,10 +23,10 @@ from services.directory import database, drain, failures, journal, tables
 from services.directory.drain import Drainer
 from services.directory.failures import Failure
 from services.directory.journal import Write
-from services.stack import state, supervisor
+from services.stack import state
 from services.stack.supervisor import Stack
 from shared.outcomes import Reply
-from tests import conftest, poison
+from tests import conftest, poison, stacks
 from tests.factories import Client, Tenant, patch, person, replace, write
 
 MAX_STARTS = 2
@@ -52,17 +52,8 @@ def own_stack(tmp_path_factory: pytest.TempPathFactory, lines: list[str]) -> Ite
         "MUSTER_DEADLINE_SECONDS": "50",
     }
     data = tmp_path_factory.mktemp("poisoned")
-    with supervisor.running(
-        data, gateway_port=0, flower_port=0, environ=environ, sink=lambda _, line: lines.append(line)
-    ) as running:
+    with stacks.lean(data, environ, sink=lambda _, line: lines.append(line)) as running:
         yield running
-
-
-@pytest.fixture
-def own_engine(own_stack: Stack) -> Iterator[Engine]:
-    pool = database.connect(own_stack.settings.database_url, process="test")
-    yield pool
-    pool.dispose()
 
 
 @pytest.fixture

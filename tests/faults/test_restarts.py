@@ -18,11 +18,11 @@ import pytest
 from sqlalchemy import Engine, text
 
 from services.directory import database, drain
-from services.stack import children, ports, supervisor
+from services.stack import children, ports
 from services.stack.children import Child, Program
 from services.stack.supervisor import Stack
 from shared import queue, settings
-from tests import conftest
+from tests import conftest, stacks
 from tests.factories import Client, Tenant, person
 
 CLIENTS = 8
@@ -42,26 +42,13 @@ def complaints() -> list[str]:
 @pytest.fixture
 def own_stack(tmp_path_factory: pytest.TempPathFactory, complaints: list[str]) -> Iterator[Stack]:
     """A stack that a test may damage; it is tended by nobody but the test."""
-    with supervisor.running(
+    with stacks.lean(
         tmp_path_factory.mktemp("own"),
-        gateway_port=0,
-        flower_port=0,
-        environ=conftest.environment() | {"MUSTER_LOG_LEVEL": "WARNING"},
+        conftest.environment() | {"MUSTER_LOG_LEVEL": "WARNING"},
+        "flower",
         sink=lambda name, line: complaints.append(f"{name}: {line}"),
     ) as running:
         yield running
-
-
-@pytest.fixture
-def own_engine(own_stack: Stack) -> Iterator[Engine]:
-    pool = database.connect(own_stack.settings.database_url, process="test")
-    yield pool
-    pool.dispose()
-
-
-@pytest.fixture
-def own_tenant(own_engine: Engine) -> Tenant:
-    return conftest.make_tenant(own_engine)
 
 
 class Writers:

@@ -10,9 +10,9 @@ import psutil
 import pytest
 
 from services.directory import database
-from services.stack import state, supervisor
+from services.stack import state
 from services.stack.supervisor import Stack
-from tests import conftest
+from tests import conftest, stacks
 from tests.factories import Client, person
 
 CLIENTS = 30
@@ -23,7 +23,7 @@ CLIENTS = 30
 def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack that a test may damage."""
     environ = conftest.environment() | {"MUSTER_DEADLINE_SECONDS": "3"}
-    with supervisor.running(tmp_path_factory.mktemp("own"), gateway_port=0, flower_port=0, environ=environ) as running:
+    with stacks.lean(tmp_path_factory.mktemp("own"), environ) as running:
         yield running
 
 

@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import Engine, text
 
 from services.directory import counters, database, drain, journal
-from services.stack import children, supervisor
+from services.stack import children
 from services.stack.children import Child, Program
 from services.stack.supervisor import Stack
 from shared import metrics, queue, settings
-from tests import conftest, factories
+from tests import conftest, factories, stacks
 from tests.factories import Client, Tenant
 
 PATIENCE = 120.0
@@ -25,20 +25,8 @@ WRITES = 30
 def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack whose sweeper comes every second."""
     environ = conftest.environment() | {"MUSTER_SWEEP_SECONDS": "1"}
-    with supervisor.running(tmp_path_factory.mktemp("own"), gateway_port=0, flower_port=0, environ=environ) as running:
+    with stacks.lean(tmp_path_factory.mktemp("own"), environ) as running:
         yield running
-
-
-@pytest.fixture
-def own_engine(own_stack: Stack) -> Iterator[Engine]:
-    pool = database.connect(own_stack.settings.database_url, process="test")
-    yield pool
-    pool.dispose()
-
-
-@pytest.fixture
-def own_tenant(own_engine: Engine) -> Tenant:
-    return conftest.make_tenant(own_engine)
 
 
 def test_two_beats_do_what_one_does(own_stack: Stack, own_engine: Engine, own_tenant: Tenant) -> None:

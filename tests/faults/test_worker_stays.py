@@ -8,11 +8,11 @@ import psutil
 import pytest
 from redis import Redis
 
-from services.stack import state, supervisor
+from services.stack import state
 from services.stack.state import Mark
 from services.stack.supervisor import Stack
 from shared import queue
-from tests import conftest
+from tests import conftest, stacks
 
 TRIES = 3_000
 WAKES = 50
@@ -23,7 +23,7 @@ REFUSALS = 40
 def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack that a test may damage."""
     environ = conftest.environment() | {"MUSTER_SWEEP_SECONDS": "3600"}
-    with supervisor.running(tmp_path_factory.mktemp("own"), gateway_port=0, flower_port=0, environ=environ) as running:
+    with stacks.lean(tmp_path_factory.mktemp("own"), environ) as running:
         yield running
 
 

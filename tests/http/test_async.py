@@ -7,10 +7,9 @@ import pytest
 from sqlalchemy import Engine
 
 from services.directory import database
-from services.stack import supervisor
 from shared.scim import events, messages
 from shared.settings import Settings
-from tests import conftest
+from tests import conftest, stacks
 from tests.factories import Client, patch, person, replace, role
 from tests.http.conftest import held, settled, verified
 
@@ -196,7 +195,7 @@ def test_the_configuration_is_silent_about_it(client: Client) -> None:
 def test_the_configuration_tells_of_it_where_that_is_wanted(tmp_path_factory: pytest.TempPathFactory) -> None:
     environ = conftest.environment() | {"MUSTER_SECURITY_EVENTS": "true"}
     data = tmp_path_factory.mktemp("telling")
-    with supervisor.running(data, gateway_port=0, flower_port=0, environ=environ) as own:
+    with stacks.lean(data, environ) as own:
         pool = database.connect(own.settings.database_url, process="test")
         with Client(own.settings.public_url, conftest.make_tenant(pool)) as http:
             told = http.get("/ServiceProviderConfig").json()["securityEvents"]

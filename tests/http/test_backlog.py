@@ -11,10 +11,9 @@ import pytest
 from sqlalchemy import Engine, func, select, text
 
 from services.directory import batches, database, drain, tables
-from services.stack import supervisor
 from services.stack.supervisor import Stack
 from shared.scim import messages
-from tests import conftest
+from tests import conftest, stacks
 from tests.factories import Client, bulk, bulk_post, patch, person, replace
 
 ASYNC = {"Prefer": "respond-async"}
@@ -32,15 +31,8 @@ def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         "MUSTER_SHARDS": "1",
     }
     data = tmp_path_factory.mktemp("halted")
-    with supervisor.running(data, gateway_port=0, flower_port=0, environ=environ) as running:
+    with stacks.lean(data, environ) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def own_engine(own_stack: Stack) -> Iterator[Engine]:
-    pool = database.connect(own_stack.settings.database_url, process="test")
-    yield pool
-    pool.dispose()
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from services.directory import database
-from services.stack import children, supervisor
+from services.stack import children
 from shared.settings import Settings
-from tests import conftest
+from tests import conftest, stacks
 from tests.factories import Client
 
 MOST, HEADER_SECONDS = 1000, 3
@@ -29,9 +29,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         "MUSTER_MAX_CONNECTIONS": str(MOST),
         "MUSTER_HEADER_SECONDS": str(HEADER_SECONDS),
     }
-    with supervisor.running(
-        tmp_path_factory.mktemp("crowded"), gateway_port=0, flower_port=0, environ=environ
-    ) as running:
+    with stacks.lean(tmp_path_factory.mktemp("crowded"), environ) as running:
         yield running.settings
 
 

@@ -16,11 +16,11 @@ from sqlalchemy import Engine
 from services.directory import clients, database, token_secrets
 from services.directory.tokens import Terms
 from services.gateway import errors
-from services.stack import children, state, supervisor
+from services.stack import children, state
 from services.stack.supervisor import Stack
 from shared.scim import messages
 from shared.settings import Settings
-from tests import conftest
+from tests import conftest, stacks
 from tests.factories import Client, Tenant, patch, person, replace
 
 RATE, BURST, AT_ONCE, WRONG, HEADERS = 1, 60, 4, 20, 8192
@@ -42,20 +42,13 @@ def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         "MUSTER_GATEWAY_PROCESSES": "2",
     }
     data = tmp_path_factory.mktemp("limited")
-    with supervisor.running(data, gateway_port=0, flower_port=0, environ=environ) as running:
+    with stacks.lean(data, environ) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def settings(own_stack: Stack) -> Settings:
     return own_stack.settings
-
-
-@pytest.fixture(scope="module")
-def own_engine(own_stack: Stack) -> Iterator[Engine]:
-    pool = database.connect(own_stack.settings.database_url, process="test")
-    yield pool
-    pool.dispose()
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from sqlalchemy import Engine
 
 from services.directory import database, tokens
 from services.directory.tokens import Terms
-from services.stack import children, ports, supervisor
+from services.stack import children, ports
 from services.stack.children import Child, Program
 from shared.settings import Settings
-from tests import conftest
+from tests import conftest, stacks
 from tests.factories import Tenant, person
 
 CADDY = Path(sysconfig.get_path("scripts")) / "caddy"
@@ -42,9 +42,7 @@ class Proxy:
 def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A stack that trusts the one proxy before it."""
     environ = conftest.environment() | {"MUSTER_TRUSTED_PROXIES": "1"}
-    with supervisor.running(
-        tmp_path_factory.mktemp("behind"), gateway_port=0, flower_port=0, environ=environ
-    ) as running:
+    with stacks.lean(tmp_path_factory.mktemp("behind"), environ, "portal") as running:
         yield running.settings
 
 

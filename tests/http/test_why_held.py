@@ -7,9 +7,8 @@ from sqlalchemy import Engine
 
 from services.directory import database, dead
 from services.directory.why import Answer
-from services.stack import supervisor
 from services.stack.supervisor import Stack
-from tests import conftest, poison, why
+from tests import conftest, poison, stacks, why
 from tests.factories import Client, patch, person, replace
 from tests.http.conftest import held
 
@@ -28,15 +27,8 @@ def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         "MUSTER_SHARDS": "1",
     }
     data = tmp_path_factory.mktemp("held")
-    with supervisor.running(data, gateway_port=0, flower_port=0, environ=environ) as running:
+    with stacks.lean(data, environ) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def own_engine(own_stack: Stack) -> Iterator[Engine]:
-    pool = database.connect(own_stack.settings.database_url, process="test")
-    yield pool
-    pool.dispose()
 
 
 @pytest.fixture
