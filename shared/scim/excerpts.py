@@ -26,8 +26,9 @@ LONGEST_TERM = 512
 CUT = "(cut off here)"
 UNKNOWN = "an attribute that is not known"
 
-# What a filter compares: an attribute's name, an operator, and a value that may not be closed.
-_COMPARISON = re.compile(r'([\w.:$-]+)\s+([a-z]{2})\s+("(?:[^"\\]|\\.)*"?|[^\s()\[\]"]+)', re.IGNORECASE)
+# What a filter compares: an attribute's name, an operator, and a value that may not be closed. A name begins where no
+# name is before it, and is taken whole: tried at each of its letters, a long one would take the square of its length.
+_COMPARISON = re.compile(r'(?<![\w.:$-])([\w.:$-]++)\s+([a-z]{2})\s+("(?:[^"\\]|\\.)*"?|[^\s()\[\]"]+)', re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
