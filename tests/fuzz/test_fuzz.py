@@ -30,8 +30,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 def test_whatever_is_sent_is_answered_and_nothing_is_logged_of_it(place: Site) -> None:
     with watch.memory(place.data) as memory:
-        outcome = flood.run(place.gateway, REQUESTS, SEED)
         pages = flood.run(place.portal, PAGES, SEED)
+        outcome = flood.run(place.gateway, REQUESTS, SEED)
 
     found = (*outcome.findings, *pages.findings, *place.log.findings, *memory.findings())
     assert [str(each) for each in found] == []
@@ -117,13 +117,13 @@ def test_a_log_with_an_error_or_a_secret_and_a_program_that_grows_are_found() ->
 
 
 def test_what_hangs_each_time_is_found_and_what_was_slow_once_is_not(place: Site) -> None:
-    healthy = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    hangs = b"GET /hangs HTTP/1.1\r\nHost: x\r\n\r\n"
 
     with _Server(("127.0.0.1", 0), _Dawdle) as slow:
-        hanging = flood.hanging(Target(address=f"127.0.0.1:{slow.server_address[1]}", secrets=()), [healthy])
+        found = flood.hanging(Target(address=f"127.0.0.1:{slow.server_address[1]}", secrets=()), [hangs])
 
-    assert [each.sent for each in hanging] == [healthy]
-    assert flood.hanging(place.gateway, [healthy]) == []
+    assert [each.sent for each in found] == [hangs]
+    assert flood.hanging(place.gateway, [flood.LEAST]) == []
 
 
 class _Server(socketserver.TCPServer):
@@ -139,9 +139,9 @@ class _Server(socketserver.TCPServer):
 
 
 class _Dawdle(socketserver.BaseRequestHandler):
-    """Takes longer than anybody may be kept waiting."""
+    """Takes longer for one path than anybody may be kept waiting."""
 
     def handle(self) -> None:
-        self.request.recv(1_000)
-        time.sleep(1.1 * LONGEST_SECONDS)
+        if b"/hangs" in self.request.recv(1_000):
+            time.sleep(4 * LONGEST_SECONDS)
         self.request.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
