@@ -9,7 +9,7 @@ PORTAL_PORT ?= 8081
 FLOWER_PORT ?= 5555
 JOBS ?= 2
 .DEFAULT_GOAL := help
-.PHONY: help demo pictures test faults crashes fuzz coverage conformance check sbom up setup lock format bench fairness compose clean
+.PHONY: help demo pictures test faults crashes fuzz coverage conformance check sbom up setup lock format bench fairness siege compose clean
 NEWMAN := .newman/node_modules/.bin/newman
 # Only where there are collections to run, and npm to install what runs them.
 SUITE_TOOLS := $(if $(MUSTER_SUITES),$(if $(shell command -v npm),$(NEWMAN)))
@@ -80,6 +80,9 @@ bench: setup ## Measure the whole path, and write bench/results.md
 
 fairness: setup ## Measure how much one tenant slows another, and write bench/fairness.md
 	$(BIN)/python -m bench.fairness
+
+siege: setup ## Measure what idle, slow and guessing clients do to others, and write bench/siege.md
+	$(BIN)/python -m bench.siege
 
 compose: setup ## Build the image, run the composed stack, provision it, and take it down (needs docker)
 	tests/compose/check-compose

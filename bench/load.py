@@ -73,10 +73,11 @@ class Client:
 
 
 @contextmanager
-def stack() -> Iterator[tuple[str, Engine]]:
+def stack(own: Mapping[str, str] = LIMITS) -> Iterator[tuple[str, Engine]]:
     """Run a stack on free ports for the duration of the block: the gateway's address, and its database."""
     folder = Path(tempfile.mkdtemp(prefix="muster-bench-"))
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(settings.PREFIX)} | LIMITS
+    others = {name: value for name, value in os.environ.items() if not name.startswith(settings.PREFIX)}
+    environ = others | LIMITS | dict(own)
     try:
         with supervisor.running(folder, gateway_port=0, flower_port=0, environ=environ) as running:
             engine = database.connect(running.settings.database_url, process="bench")

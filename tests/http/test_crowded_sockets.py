@@ -7,18 +7,22 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import httpx
 import pytest
 
+from bench import crowds, siege
 from services.directory import database
 from services.stack import children
 from shared.settings import Settings
 from tests import conftest, stacks
-from tests.factories import Client
+from tests.factories import Client, patch, replace
 
 MOST, HEADER_SECONDS = 1000, 3
 MOST_SECONDS = 60
+ROUNDS, REQUESTS = 2, 12
+MOST_TIMES = 8
 DRIP = b"X-Drip: 1\r\n"
 
 
@@ -114,6 +118,21 @@ def test_bodies_that_do_not_come_keep_nobody_from_being_answered(settings: Setti
         with crowd(settings, 200, start.format(secret).encode() + b"{"):
             for _ in range(5):
                 assert_answered(settings, own_client)
+
+
+@pytest.mark.parametrize("crowd_of", [name for name in crowds.CROWDS if "idle" not in name])
+def test_others_are_answered_nearly_as_fast_as_without_a_crowd(
+    settings: Settings, own_client: Client, crowd_of: str
+) -> None:
+    """`make siege` measures by how much; here a crowd of the same tenant must not make it a different thing."""
+    user = own_client.create_user()["id"]
+    write = partial(own_client.patch, f"/Users/{user}", json=patch(replace("title", "x")))
+
+    alone, beside = siege.measure(crowd_of, settings.gateway_bind, own_client.tenant.secret, write, ROUNDS, REQUESTS)
+
+    assert siege.percentile(beside.probes, 0.5) < MOST_TIMES * siege.percentile(alone.probes, 0.5)
+    assert siege.percentile(beside.writes, 0.5) < MOST_TIMES * siege.percentile(alone.writes, 0.5)
+    assert own_client.get(f"/Users/{user}").json()["title"] == "x"
 
 
 def test_a_connection_that_is_used_is_not_closed_between_its_requests(settings: Settings, own_client: Client) -> None:
