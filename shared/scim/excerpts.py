@@ -26,8 +26,9 @@ LONGEST_TERM = 512
 CUT = "(cut off here)"
 UNKNOWN = "an attribute that is not known"
 
-# What a filter compares: an attribute's name, an operator, and a value that may not be closed.
-_COMPARISON = re.compile(r'([\w.:$-]+)\s+([a-z]{2})\s+("(?:[^"\\]|\\.)*"?|[^\s()\[\]"]+)', re.IGNORECASE)
+# What a filter compares: an attribute's name, an operator, and a value that may not be closed. A name is tried from its
+# first letter only and as a whole, so that a filter that is one long name takes no longer than it is long.
+_COMPARISON = re.compile(r'(?<![\w.:$-])([\w.:$-]++)\s+([a-z]{2})\s+("(?:[^"\\]|\\.)*"?|[^\s()\[\]"]+)', re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
