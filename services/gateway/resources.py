@@ -57,17 +57,11 @@ class Resources:
             )
 
     def get(self, resource_type: ResourceType, resource_id: str) -> Response:
-        """Answer a GET of one resource (RFC 7644 section 3.4.1).
-
-        A version is of the resource alone, so what also tells of others is never the same:
-        docs/decisions/0023-not-modified.md.
-        """
+        """Answer a GET of one resource (RFC 7644 section 3.4.1)."""
         wanted = self._projection(resource_type)
         found = self._read(resource_type, resource_id, wanted)
         response = self._answer(found, resource_type, wanted, 200)
-        unless = request.headers.get("If-None-Match", "")
-        is_same = versions.matches(unless, versions.number(response.headers["ETag"]))
-        if versions.is_any(unless) or (is_same and not projection.tells_of_others(wanted, found, resource_type)):
+        if versions.is_named(response.headers["ETag"], request.headers.get("If-None-Match", "")):
             response.status_code = 304
             response.set_data(b"")
         return response
