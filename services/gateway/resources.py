@@ -89,7 +89,7 @@ class Resources:
         """Answer a DELETE (RFC 7644 section 3.6)."""
         self._refuse_named(resource_type, resource_id)
         write = self.writes.delete(_sender(), resource_type, resource_id)
-        return self._perform(write, lambda _: Response(status=204))
+        return self._perform(write, lambda _: responses.without_body(Response(status=204)))
 
     def _refuse_named(self, resource_type: ResourceType, resource_id: str) -> None:
         """Hold a write to If-None-Match: not if there is such a resource, or not at this version.

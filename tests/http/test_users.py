@@ -79,6 +79,7 @@ def test_a_deleted_user_is_gone_and_its_name_is_free(client: Client) -> None:
     deleted = client.delete(f"/Users/{created['id']}")
 
     assert (deleted.status_code, deleted.content) == (204, b"")
+    assert "Content-Type" not in deleted.headers
     assert client.get(f"/Users/{created['id']}").status_code == 404
     assert client.delete(f"/Users/{created['id']}").status_code == 404
     assert client.patch(f"/Users/{created['id']}", json=patch(replace("title", "x"))).status_code == 404
