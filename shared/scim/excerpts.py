@@ -108,6 +108,7 @@ class _Reader:
         read: dict[str, Any] = {"op": op[:LONGEST_NAME] if isinstance(op, str) else kind(op)}
         if path in (None, ""):
             return read | {"value": self.resource(value) if isinstance(value, dict) else kind(value)}
+        self.left -= min(len(path), LONGEST_TEXT) if isinstance(path, str) else 0
         resolved = self._path(path) if isinstance(path, str) else None
         read["path"] = kind(path) if not isinstance(path, str) else self._spelled(path, resolved)
         if resolved is None:
