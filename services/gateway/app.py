@@ -18,6 +18,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 
 from services.directory import announcing, database, passwords
+from services.directory.addresses import PlainAddresses
 from services.directory.announcing import Announcer
 from services.directory.catalogues import Catalogues
 from services.directory.counters import CounterWriter
@@ -217,7 +218,7 @@ def _flask(settings: Settings, gate: Gate, catalogue: Callable[[Principal], Cata
     app.url_map.merge_slashes = False
     # Only what our own proxies added is believed; whatever a client wrote itself comes before it.
     app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-        GuardedWSGI(_OneSlash(app.wsgi_app), gate.guard),
+        PlainAddresses(GuardedWSGI(_OneSlash(app.wsgi_app), gate.guard)),
         x_for=settings.trusted_proxies,
         x_proto=0,
         x_host=0,
