@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from uuid import UUID
 
@@ -23,6 +23,7 @@ from services.directory.drain import Drainer
 from services.directory.journal import Write
 from services.gateway.accepting import Accepter
 from services.gateway.admission import Admission
+from services.gateway.reach import Hearing
 from services.gateway.waiting import Rung, Waiter, Waiters
 from shared import logs, metrics
 from shared.outcomes import Outcome
@@ -78,6 +79,7 @@ class Writer:
     wake_patiently: Callable[[int], bool]
     """Rings where nobody waits for the answer; it is heard after all others."""
     deadline_seconds: float
+    hearing: Hearing = field(default_factory=Hearing)
 
     def write(self, write: Write, deadline: float | None = None) -> Outcome:
         """Return what a write ended in; it has until a deadline on the monotonic clock, or `deadline_seconds` from now.
@@ -195,15 +197,17 @@ class Writer:
         found = self._look(operation_id) if told_shortly else waiter.outcome
         if found is not None:
             metrics.count(metrics.ANSWERED, waiter.rung)
+            self.hearing.note(is_heard=waiter.rung is Rung.MESSAGE)
         return found
 
     def _ladder(self, shard: int, drain: Callable[[], None], *, is_rung: bool) -> Iterator[float]:
         """Step down whenever the next item is asked for, and yield how long to wait for a message then.
 
-        When the bell could not be rung nobody is on his way, and there is nothing to wait for.
+        When the bell could not be rung nobody is on his way, and there is nothing to wait for. When it was not heard a
+        moment ago there is little.
         """
         yield LOOK_SECONDS if is_rung else 0.0
-        if is_rung and self.wake(shard):
+        if is_rung and self.wake(shard) and self.hearing.is_good():
             yield DRAIN_SECONDS - LOOK_SECONDS
         while True:
             drain()

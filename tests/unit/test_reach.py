@@ -1,8 +1,8 @@
-"""Whether Redis is in reach: nobody waits for what just failed, and one attempt at a time finds out."""
+"""Whether the bell works: nobody waits for a Redis that just failed, nor long for a worker that just did not hear."""
 
 import pytest
 
-from services.gateway.reach import ATTEMPT_SECONDS, PAUSE_SECONDS, Reach
+from services.gateway.reach import ATTEMPT_SECONDS, DEAF_SECONDS, PAUSE_SECONDS, Hearing, Reach
 
 
 class Hands:
@@ -70,3 +70,17 @@ def test_an_attempt_that_never_ends_does_not_keep_the_others_out_for_ever(reach:
 
     assert reach.attempt(never_ends)
     assert hands.attempts == 2
+
+
+def test_what_nobody_heard_is_remembered_for_a_moment_and_until_somebody_hears(hands: Hands) -> None:
+    hearing = Hearing(hands.clock)
+    at_first = hearing.is_good()
+
+    hearing.note(is_heard=False)
+    afterwards = hearing.is_good()
+    hands.now += DEAF_SECONDS
+    later = hearing.is_good()
+    hearing.note(is_heard=False)
+    hearing.note(is_heard=True)
+
+    assert (at_first, afterwards, later, hearing.is_good()) == (True, False, True, True)
