@@ -36,6 +36,7 @@ from services.gateway import (
     identity,
     me,
     permissions,
+    requests,
     responses,
     surface,
 )
@@ -255,10 +256,11 @@ def _below(path: str) -> str:
 
 
 def _take_turn(turnstile: Turnstile) -> None:
-    """Wait until it is the tenant's turn, before the body is read. The writes of a bulk request take theirs."""
+    """Wait until it is the tenant's turn, before a long body is read. The writes of a bulk request take theirs."""
     if "principal" in g and not request.path.endswith(bulk.ENDPOINT):
         g.turn = ExitStack()
-        g.turn.enter_context(turnstile.passing(g.principal.tenant_id, math.inf))
+        enter = turnstile.passing_first if requests.may_take_access(request) else turnstile.passing
+        g.turn.enter_context(enter(g.principal.tenant_id, math.inf))
 
 
 def _end_turn(_: BaseException | None) -> None:

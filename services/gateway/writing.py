@@ -104,6 +104,19 @@ class Writer:
             until = begun + min(seconds, self.deadline_seconds)
             return self._take(write, self.wake_patiently, begun + self.deadline_seconds, until)
 
+    def submit_and_stay(self, write: Write, seconds: float) -> Outcome | None:
+        """Take a write into the journal, and stay until it is applied, though no longer than so many seconds.
+
+        Nobody is told what it ended in. Raises as `submit` does.
+        """
+        with logs.bind(operation_id=str(write.id)), self.waiters.register(write.id) as waiter:
+            shard = self._accept(write, time.monotonic() + self.deadline_seconds)
+            if shard is None:
+                return self._last_word(write.id, write.tenant_id, partial(journal.prevent, write=write))
+            self.wake_patiently(shard)
+            waiter.wait(seconds)
+        return None
+
     def join(self, operation_id: UUID, shard: int, *, tenant_id: UUID, deadline: float) -> Outcome:
         """Return what an operation in the journal ended in; raise as `write` does."""
         found = self.follow(operation_id, shard, deadline)
