@@ -49,8 +49,9 @@ $(NEWMAN): requirements/newman/package-lock.json
 	npm ci --prefix .newman --no-audit --no-fund --silent
 	@touch $@
 
-faults: setup ## Break things under load, and check every promise (SECONDS=60 SEED=7 FAULT=mix; FAULT=list names them)
-	@SECONDS=$(SECONDS) SEED=$(SEED) FAULT=$(FAULT) $(BIN)/python -m tests.faults.run
+faults: setup ## Break things under load, and check every promise (SECONDS=60 SEED=7 FAULT=mix CLIENTS=12; FAULT=list names them)
+	@SECONDS=$(SECONDS) SEED=$(SEED) FAULT=$(FAULT) CLIENTS=$(CLIENTS) OTHERS=$(OTHERS) LEDGER=$(LEDGER) \
+	  $(BIN)/python -m tests.faults.command
 
 crashes: setup ## Crash a process at every statement of accept and drain, and compare (COUNT=1000 SEED=7)
 	@CRASHES=$(COUNT) SEED=$(SEED) $(BIN)/python -m tests.faults.crashes

@@ -9,7 +9,7 @@ import logging
 from celery import Celery
 from celery.exceptions import OperationalError as CeleryOperationalError
 from kombu.exceptions import OperationalError
-from redis import Redis, RedisError
+from redis import BlockingConnectionPool, Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -41,6 +41,9 @@ LONGEST_SILENCE_SECONDS = 30.0
 """Beat that has rung less often than this is away, unless it is to ring less often."""
 
 SOCKET_TIMEOUT_SECONDS = 1.0
+MOST_CONNECTIONS = 16
+"""Of a client of ours to Redis: many requests take their turns, for each needs one for less than a millisecond."""
+
 _ALIVE = "worker:alive"
 _BEAT = "beat:alive"
 _SOCKET = "redis+socket://"
@@ -87,16 +90,22 @@ def create(settings: Settings) -> Celery:
 
 
 def redis_client(settings: Settings, timeout_seconds: float = SOCKET_TIMEOUT_SECONDS) -> Redis:
-    """Connect to the broker's Redis with short timeouts and no hidden retries."""
+    """Connect to the broker's Redis with short timeouts, no hidden retries, and few connections.
+
+    They are kept for good, so that without a bound a moment at which everybody waits would leave as many.
+    """
     url = settings.broker_url
     if url.startswith(_SOCKET):
         url = "unix://" + url.removeprefix(_SOCKET).replace("virtual_host=", "db=")
-    return Redis.from_url(
+    pool = BlockingConnectionPool.from_url(
         url,
+        max_connections=MOST_CONNECTIONS,
+        timeout=timeout_seconds,
         socket_timeout=timeout_seconds,
         socket_connect_timeout=timeout_seconds,
         retry=Retry(NoBackoff(), 0),
     )
+    return Redis.from_pool(pool)
 
 
 def wake(app: Celery, redis: Redis, shard: int, *, is_patient: bool = False) -> bool:

@@ -37,6 +37,7 @@ from services.gateway import (
     identity,
     me,
     permissions,
+    requests,
     responses,
     surface,
 )
@@ -57,14 +58,14 @@ from services.gateway.observing import Observer
 from services.gateway.recording import Recorder
 from services.gateway.repeating import Repeats
 from services.gateway.resources import Resources
+from services.gateway.ringing import Bell
 from services.gateway.searching import Searching
 from services.gateway.sharing import Sharing
 from services.gateway.turnstile import Turnstile
-from services.gateway.waiting import Listener, Rung, Waiters
+from services.gateway.waiting import Listener, Waiters
 from services.gateway.writes import Writes
 from services.gateway.writing import Turns, Writer
 from shared import metrics, queue
-from shared.outcomes import Reply
 from shared.scim.resource_types import Catalogue
 from shared.settings import Settings
 
@@ -126,21 +127,22 @@ def create(settings: Settings) -> Flask:
     key = SharedKey(engine, announcing.SEAL)
     listener, accepter = Listener(redis, channel, waiters, key), Accepter(engine, settings.shards, presence.number)
     admission = Admission(engine, settings.admission_seconds)
+    bell = Bell(celery=celery, redis=redis, announcer=Announcer(redis=redis, key=key), waiters=waiters)
     writer = Writer(
         engine=engine,
         accepter=accepter,
         waiters=waiters,
         drainer=Drainer(
             engine=engine,
-            announce=partial(_announce, Announcer(redis=redis, key=key), waiters),
+            announce=bell.announce,
             max_starts=settings.max_starts,
-            ring=partial(queue.wake, celery, redis),
+            ring=bell.ring,
             catalogues=catalogues,
         ),
         turns=Turns(POOL_SIZE // 4),
         admission=admission,
-        wake=partial(queue.wake, celery, redis),
-        wake_patiently=partial(queue.wake, celery, redis, is_patient=True),
+        wake=bell.ring,
+        wake_patiently=bell.ring_patiently,
         deadline_seconds=settings.deadline_seconds,
     )
     turnstile = Turnstile()
@@ -200,11 +202,6 @@ def create(settings: Settings) -> Flask:
     return app
 
 
-def _announce(announcer: Announcer, waiters: Waiters, replies: Sequence[Reply]) -> None:
-    """Tell the waiters of this process without a detour, and the other processes over their channels."""
-    announcer.announce([r for r in replies if not waiters.tell(r.outcome.operation_id, r.outcome, Rung.DRAIN)])
-
-
 def _flask(settings: Settings, gate: Gate, catalogue: Callable[[Principal], Catalogue], turnstile: Turnstile) -> Flask:
     app = LimitedFlask("muster", settings.deadline_seconds, static_folder=None)
     app.config.update(
@@ -260,10 +257,11 @@ def _below(path: str) -> str:
 
 
 def _take_turn(turnstile: Turnstile) -> None:
-    """Wait until it is the tenant's turn, before the body is read. The writes of a bulk request take theirs."""
+    """Wait until it is the tenant's turn, before a long body is read. The writes of a bulk request take theirs."""
     if "principal" in g and not request.path.endswith(bulk.ENDPOINT):
         g.turn = ExitStack()
-        g.turn.enter_context(turnstile.passing(g.principal.tenant_id, math.inf))
+        enter = turnstile.passing_first if requests.may_take_access(request) else turnstile.passing
+        g.turn.enter_context(enter(g.principal.tenant_id, math.inf))
 
 
 def _end_turn(_: BaseException | None) -> None:

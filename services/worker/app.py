@@ -18,7 +18,7 @@ from services.directory.announcing import Announcer
 from services.directory.counters import CounterWriter
 from services.directory.drain import Drainer
 from services.directory.keys import SharedKey
-from services.worker import distrust, hanging, schedule, steadiness
+from services.worker import distrust, hanging, inheritance, schedule, steadiness
 from services.worker.tasks import Tasks
 from shared import logs, metrics, queue, readiness, settings
 
@@ -74,6 +74,7 @@ def _after_fork(**_: Any) -> None:
     """Leave the parent's connections and counts to the parent."""
     _engine.dispose(close=False)
     _redis.connection_pool.reset()
+    inheritance.close()
     metrics.BOOK.forget()
     _count()
 

@@ -112,6 +112,20 @@ def test_when_nothing_moves_everybody_goes_in(gate: Turnstile, clock: Clock) -> 
     assert all(turn.is_set() for turn in waiting)
 
 
+def test_on_a_busy_machine_what_takes_long_is_not_stuck(gate: Turnstile, clock: Clock) -> None:
+    for tenant in (ADA, BOB) * 50:
+        with passing(gate, tenant):
+            clock.now += turnstile.STUCK_SECONDS * 0.9
+
+    with passing(gate, ADA, PLACES):
+        clock.now += turnstile.STUCK_SECONDS * 2
+        is_let_in = is_called(gate, ADA)
+        clock.now += turnstile.STUCK_SECONDS * turnstile.STUCK_TIMES
+        is_let_in_later = is_called(gate, ADA)
+
+    assert (is_let_in, is_let_in_later) == (False, True)
+
+
 def test_who_is_interrupted_while_waiting_leaves_nothing_behind(gate: Turnstile) -> None:
     with passing(gate, BOB):
         pass
@@ -133,6 +147,24 @@ def test_who_waits_is_called_in_the_order_of_coming(gate: Turnstile) -> None:
 
     assert first.is_set()
     assert second.is_set()
+
+
+def test_who_is_first_is_called_before_the_others_of_its_tenant_in_the_order_of_coming(gate: Turnstile) -> None:
+    with passing(gate, BOB):
+        pass
+
+    with passing(gate, ADA), ExitStack() as place:
+        place.enter_context(passing(gate, ADA, PLACES - 1))
+        turns = [gate._enter(ADA), gate._enter_first(ADA), gate._enter_first(ADA)]
+        called = []
+        for _ in turns:
+            place.close()
+            [now] = [turn for turn in turns if turn.is_set() and turn not in called]
+            called.append(now)
+            place.callback(gate._leave, ADA, now)
+
+    assert called == [turns[1], turns[2], turns[0]]
+    assert not gate._first
 
 
 def test_many_threads_pass_and_leave_nothing_behind() -> None:
