@@ -56,6 +56,7 @@ from services.gateway.observing import Observer
 from services.gateway.recording import Recorder
 from services.gateway.repeating import Repeats
 from services.gateway.resources import Resources
+from services.gateway.ringing import Ringer
 from services.gateway.searching import Searching
 from services.gateway.sharing import Sharing
 from services.gateway.turnstile import Turnstile
@@ -96,6 +97,7 @@ class Running:
         | Admission
         | Sharing
         | Recorder
+        | Ringer
     ]
     engine: Engine
 
@@ -124,6 +126,7 @@ def create(settings: Settings) -> Flask:
     answers = Answers(engine, presence.number)
     key = SharedKey(engine, announcing.SEAL)
     listener, accepter = Listener(redis, channel, waiters, key), Accepter(engine, settings.shards, presence.number)
+    ringer = Ringer(partial(queue.wake_all, celery, redis))
     admission = Admission(engine, settings.admission_seconds)
     writer = Writer(
         engine=engine,
@@ -138,7 +141,7 @@ def create(settings: Settings) -> Flask:
         ),
         turns=Turns(POOL_SIZE // 4),
         admission=admission,
-        wake=partial(queue.wake, celery, redis),
+        wake=ringer.ring,
         wake_patiently=partial(queue.wake, celery, redis, is_patient=True),
         deadline_seconds=settings.deadline_seconds,
     )
@@ -183,6 +186,7 @@ def create(settings: Settings) -> Flask:
     app.register_blueprint(docs.at_root(PREFIXES[0] + docs.DOCUMENT))
     parts = (
         accepter,
+        ringer,
         listener,
         counter,
         uses,

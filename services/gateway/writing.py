@@ -72,8 +72,8 @@ class Writer:
     drainer: Drainer
     turns: Turns
     admission: Admission
-    wake: Callable[[int], bool]
-    wake_patiently: Callable[[int], bool]
+    wake: Callable[[int], object]
+    wake_patiently: Callable[[int], object]
     """Rings where nobody waits for the answer; it is heard after all others."""
     deadline_seconds: float
 
@@ -132,7 +132,7 @@ class Writer:
             logger.exception("drain failed")
 
     def _take(
-        self, write: Write, ring: Callable[[int], bool], accepted_by: float, answered_by: float
+        self, write: Write, ring: Callable[[int], object], accepted_by: float, answered_by: float
     ) -> Outcome | None:
         with self.waiters.register(write.id) as waiter:
             shard = self._accept(write, accepted_by)
