@@ -46,6 +46,7 @@ from services.gateway.admission import Admission
 from services.gateway.answering import Answers
 from services.gateway.async_results import AsyncResults
 from services.gateway.auth import Authenticator
+from services.gateway.bell import Bell
 from services.gateway.bulk import Bulk
 from services.gateway.bulk_async import BulkFollower
 from services.gateway.delivering import Delivery
@@ -58,7 +59,7 @@ from services.gateway.observing import Observer
 from services.gateway.recording import Recorder
 from services.gateway.repeating import Repeats
 from services.gateway.resources import Resources
-from services.gateway.ringing import Bell
+from services.gateway.ringing import Ringer
 from services.gateway.searching import Searching
 from services.gateway.sharing import Sharing
 from services.gateway.turnstile import Turnstile
@@ -98,6 +99,7 @@ class Running:
         | Admission
         | Sharing
         | Recorder
+        | Ringer
     ]
     engine: Engine
 
@@ -186,6 +188,7 @@ def create(settings: Settings) -> Flask:
     app.register_blueprint(docs.at_root(PREFIXES[0] + docs.DOCUMENT))
     parts = (
         accepter,
+        bell.ringer,
         listener,
         counter,
         uses,

@@ -24,7 +24,8 @@ class Reach:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._lock = clock, threading.Lock()
-        self._is_lost = False
+        self.is_lost = False
+        """Whether the last attempt failed."""
         self._next_at = 0.0
 
     def attempt(self, action: Callable[[], bool]) -> bool:
@@ -37,7 +38,7 @@ class Reach:
 
     def _is_worth_trying(self) -> bool:
         with self._lock:
-            if not self._is_lost:
+            if not self.is_lost:
                 return True
             if self._clock() < self._next_at:
                 return False
@@ -46,7 +47,7 @@ class Reach:
 
     def _note(self, *, is_done: bool) -> None:
         with self._lock:
-            self._is_lost = not is_done
+            self.is_lost = not is_done
             self._next_at = self._clock() + PAUSE_SECONDS
 
 

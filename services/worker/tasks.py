@@ -4,6 +4,7 @@ A task carries a shard and never a payload. It reads the present state, so it ma
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -52,8 +53,8 @@ class Tasks:
 
         # Celery makes methods of what it is given, so it is given plain functions.
         # A newer version of this code may say more, which this one need not know.
-        def drain(shard: object = None, *_: object, patient: object = None, **__: object) -> None:
-            self.drain(shard, is_patient=patient is True)
+        def drain(shard: object = None, *_: object, patient: object = None, also: object = None, **__: object) -> None:
+            self.drain([shard, *(also if isinstance(also, list) else ())], is_patient=patient is True)
 
         def sweep(*_: object, **__: object) -> None:
             self.sweep()
@@ -64,16 +65,21 @@ class Tasks:
         for name, task in ((queue.DRAIN, drain), (queue.SWEEP, sweep), (queue.MAINTAIN, maintain)):
             self.celery.task(task, name=name)
 
-    def drain(self, shard: object, *, is_patient: bool) -> None:
+    def drain(self, shards: Sequence[object], *, is_patient: bool) -> None:
+        """Drain each of the shards that a wake names; what is none is left out."""
+        for shard in dict.fromkeys(map(_shard, shards[: queue.TOGETHER])):
+            if shard is None:
+                logger.warning("wake not understood")
+                metrics.count(metrics.WAKE_UNKNOWN)
+            else:
+                self._drain(shard, is_patient=is_patient)
+
+    def _drain(self, shard: int, *, is_patient: bool) -> None:
         """Apply a batch of what is due in a shard, and ring again for the rest: so shards have their turns, too.
 
         The flag of this wake is cleared first: a write that comes later rings again. The rest of a backlog is patient:
         a write that comes now is heard before it.
         """
-        if not isinstance(shard, int) or isinstance(shard, bool) or not 0 <= shard <= LARGEST_SHARD:
-            logger.warning("wake not understood")
-            metrics.count(metrics.WAKE_UNKNOWN)
-            return
         with logs.bind(shard=str(shard)):
             queue.clear(self.redis, shard, is_patient=is_patient)
             try:
@@ -130,3 +136,10 @@ class Tasks:
         for each in soon:
             about = {"tenant": each.tenant, "token_id": str(each.id), "token": each.name, "days": each.days}
             logger.warning("token ends soon", extra=about)
+
+
+def _shard(said: object) -> int | None:
+    """Return the shard that a wake names, or None when it names nothing that can be one."""
+    if not isinstance(said, int) or isinstance(said, bool) or not 0 <= said <= LARGEST_SHARD:
+        return None
+    return said
