@@ -22,6 +22,7 @@ from services.directory.bulk_journal import Ring
 from services.directory.catalogues import Catalogues
 from services.directory.journal import Operation
 from services.directory.recent_tenants import RecentTenants
+from services.directory.region_placing import Placer
 from shared import metrics
 from shared.outcomes import Outcome, Reply
 from shared.scim.errors import InternalError
@@ -96,6 +97,7 @@ class Drainer:
     """Rings another shard, when its operations need wait no longer for what was applied here."""
     watch: Watch = attempts.unwatched
     catalogues: Catalogues = field(default_factory=Catalogues)
+    placer: Placer = field(default_factory=Placer)
     _rounds: dict[int, UUID] = field(default_factory=dict)
     """The shards with a backlog, and after which tenant the next round of turns begins."""
     _tenants: RecentTenants = field(default_factory=RecentTenants)
@@ -236,6 +238,9 @@ class Drainer:
                 else apply(connection, each, catalogues[each.tenant_id], batch.now)
                 for each in attempt.each(operations)
             ]
+            results = self.placer.place(
+                connection, operations, results, batch.catalogue_versions, catalogues, batch.now
+            )
             history.record(connection, [entry for result in results for entry in result.entries])
             journal.settle(connection, [result.outcome for result in results], run_of=shard)
         except Exception:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
-from services.directory import ids, tables
+from services.directory import ids, tables, tenants
 from shared.scim import extension_changes, extension_files
 from shared.scim.extension_files import Extension
 
@@ -32,7 +32,7 @@ def declare(connection: Connection, tenant_id: UUID, extension: Extension) -> No
 
     All earlier ones count, the forgotten too: values that were stored under them are still there.
     """
-    _renew_catalogue(connection, tenant_id)
+    tenants.renew_catalogue(connection, tenant_id)
     urn = extension.schema.id
     reason = extension_changes.first_conflict(_declared(connection, tenant_id, urn), extension)
     if reason is not None:
@@ -53,7 +53,7 @@ def declare(connection: Connection, tenant_id: UUID, extension: Extension) -> No
 
 def forget(connection: Connection, tenant_id: UUID, urn: str) -> bool:
     """End the declaration that is in force; False when there is none. Values that are stored stay, unseen."""
-    _renew_catalogue(connection, tenant_id)
+    tenants.renew_catalogue(connection, tenant_id)
     return _end(connection, tenant_id, urn)
 
 
@@ -81,13 +81,6 @@ def _end(connection: Connection, tenant_id: UUID, urn: str) -> bool:
     table = tables.extension
     ended = update(table).where(*_is(tenant_id, urn), table.c.ended_at.is_(None))
     return connection.execute(ended.values(ended_at=func.clock_timestamp())).rowcount == 1
-
-
-def _renew_catalogue(connection: Connection, tenant_id: UUID) -> None:
-    """Give the tenant's catalogue its next version; the row's lock lets one declaration in at a time."""
-    table = tables.tenant
-    renewed = update(table).where(table.c.id == tenant_id)
-    connection.execute(renewed.values(catalogue_version=table.c.catalogue_version + 1))
 
 
 def _is(tenant_id: UUID, urn: str) -> tuple[ColumnElement[bool], ...]:
