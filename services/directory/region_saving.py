@@ -11,7 +11,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Select, func, insert, select, update
 
-from services.directory import ids, portal_tables, region_rules, tenants
+from services.directory import ids as identifiers
+from services.directory import portal_tables, region_rules, tenants
 from services.directory.region_rules import Rule
 from services.directory.region_tables import region_rules as table
 
@@ -55,6 +56,11 @@ def of_ids(connection: Connection, tenant_id: UUID, rules_ids: Collection[UUID])
     return {row["id"]: _saved(row) for row in rows}
 
 
+def ids(connection: Connection, tenant_id: UUID) -> Collection[UUID]:
+    """Return the ids of all rules that a tenant ever had."""
+    return connection.scalars(select(table.c.id).where(table.c.tenant_id == tenant_id)).all()
+
+
 def save(connection: Connection, tenant_id: UUID, rules: Sequence[Rule], seen: int, by: str) -> Saved:
     """Put rules in force, in place of those with the number `seen` (0: of none).
 
@@ -67,7 +73,7 @@ def save(connection: Connection, tenant_id: UUID, rules: Sequence[Rule], seen: i
         raise StaleRulesError("Somebody else saved other rules in the meantime")
     superseded = update(table).where(table.c.tenant_id == tenant_id, table.c.ended_at.is_(None))
     connection.execute(superseded.values(ended_at=func.clock_timestamp()))
-    made = {"id": ids.new(), "tenant_id": tenant_id, "number": number + 1, "saved_by": by}
+    made = {"id": identifiers.new(), "tenant_id": tenant_id, "number": number + 1, "saved_by": by}
     connection.execute(insert(table).values(**made, rules=region_rules.document(rules)))
     found = newest(connection, tenant_id)
     assert found is not None, "they have just been saved"
@@ -86,7 +92,7 @@ def begin_again(connection: Connection, tenant_id: UUID) -> Saved | None:
 def savers(connection: Connection, tenant_id: UUID, saved_by: Collection[str]) -> dict[str, str]:
     """Return what those are called who saved rules."""
     admins = portal_tables.admin
-    found = {name: ids.parse(name.removeprefix(BY_ADMIN)) for name in saved_by if name.startswith(BY_ADMIN)}
+    found = {name: identifiers.parse(name.removeprefix(BY_ADMIN)) for name in saved_by if name.startswith(BY_ADMIN)}
     wanted = [id_ for id_ in found.values() if id_ is not None]
     rows = connection.execute(
         select(admins.c.id, admins.c.email).where(admins.c.tenant_id == tenant_id, admins.c.id.in_(wanted))
