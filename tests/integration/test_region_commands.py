@@ -14,6 +14,7 @@ from shared.settings import Settings
 from tests.factories import Tenant
 from tests.integration.test_region_moves import Company
 
+EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "region-rules.toml"
 RULES = """
 [[rule]]
 attribute = "department"
@@ -98,6 +99,15 @@ def test_rules_are_previewed_applied_and_shown(
         saved = region_saving.newest(connection, tenant.principal.tenant_id)
     assert saved is not None
     assert region_files.parse(shown.stdout, names) == saved.rules
+
+
+def test_the_example_of_the_documents_can_be_applied(engine: Engine, environ: dict[str, str], tenant: Tenant) -> None:
+    for name in ("North", "South"):
+        muster(environ, "add", tenant.principal.tenant, name)
+
+    applied = muster(environ, "rules", "apply", tenant.principal.tenant, str(EXAMPLE))
+
+    assert (applied.exit_code, applied.stderr.split(";")[0].endswith("as number 1")) == (0, True)
 
 
 @pytest.mark.parametrize(
