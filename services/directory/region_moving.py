@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, func, select, text, update
 
 from services.directory import catalogues, database, drain, ids, journal, region_moves, region_saving, tables
 from services.directory.apply import MOVE
-from services.directory.journal import State, Write
+from services.directory.journal import Write
 from services.directory.region_saving import Saved
 from services.directory.region_tables import region_rules
 from shared.outcomes import NOBODY
@@ -36,7 +36,7 @@ class Standing:
     """Employees who are not where the rules put them."""
     pending: int
     failed: int
-    """Moves that were given up, or refused."""
+    """Moves that were given up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +100,7 @@ def standing(connection: Connection, tenant_id: UUID, saved: Saved) -> Standing:
     table = tables.operation
     mine = (table.c.tenant_id == tenant_id, table.c.token_id == saved.id)
     failed = connection.scalar(
-        select(func.count()).where(*mine, table.c.state == State.DEAD.value, table.c.id >= ids.first_at(saved.saved_at))
+        select(func.count()).where(*mine, table.c.state == text("'dead'"), table.c.id >= ids.first_at(saved.saved_at))
     )
     left = region_moves.count(connection, rules_of(connection, tenant_id, saved))
     return Standing(left=left, pending=_pending(connection, tenant_id, saved.id), failed=failed or 0)

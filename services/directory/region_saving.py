@@ -82,6 +82,7 @@ def save(connection: Connection, tenant_id: UUID, rules: Sequence[Rule], seen: i
 
 def begin_again(connection: Connection, tenant_id: UUID) -> Saved | None:
     """Let everybody be looked at once more by the rules in force; return them, or None when there are none."""
+    tenants.renew_catalogue(connection, tenant_id)
     found = newest(connection, tenant_id)
     if found is not None:
         anew = update(table).where(table.c.id == found.id)

@@ -36,7 +36,7 @@ def set_rule(page: Page, number: int, attribute: str, operator: str, value: str,
     page.get_by_label(f"Belongs to by rule {number}").select_option(label=region)
 
 
-def test_a_rule_is_made_previewed_saved_and_moves_people(portal: Portal, picture: Picture) -> None:
+def test_pictures_of_a_rule_from_its_making_to_the_move(portal: Portal, picture: Picture) -> None:
     for number in range(3):
         hire(portal, "Night Patrol", f"Night Guard {number}")
     hire(portal, "Day Patrol", "Day Guard")

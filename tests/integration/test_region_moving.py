@@ -359,6 +359,24 @@ def test_rules_of_a_tenants_own_attributes_place(company: Company) -> None:
     assert company.of(made) == north
 
 
+def test_who_was_placed_by_an_extension_that_is_forgotten_goes_back_and_comes_again(company: Company) -> None:
+    with database.transaction(company.engine) as connection:
+        extensions.declare(connection, company.id, EXTENSION)
+    north = company.region("North")
+    company.save(Rule(attribute=f"{URN}:site", operator=Operator.EQUALS, value="Graz", region=north))
+    made = company.hire(schemas=[*person()["schemas"], URN], **{URN: {"site": "Graz"}})
+
+    with database.transaction(company.engine) as connection:
+        extensions.forget(connection, company.id, URN)
+    company.move()
+    forgotten = company.of(made)
+    with database.transaction(company.engine) as connection:
+        extensions.declare(connection, company.id, EXTENSION)
+    company.move()
+
+    assert (forgotten, company.of(made)) == (HQ, north)
+
+
 def test_moves_are_sealed_in_the_audit(company: Company) -> None:
     company.hire(**in_("Night Patrol"))
     saved = company.save(night(company.region("North")))
