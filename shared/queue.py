@@ -23,6 +23,7 @@ QUEUE = "muster"
 DRAIN = "muster.drain"
 SWEEP = "muster.sweep"
 MAINTAIN = "muster.maintain"
+MOVE = "muster.move"
 PATIENT = "patient"
 """What a wake says that may be heard last."""
 
@@ -135,6 +136,14 @@ def wake_all(app: Celery, redis: Redis, shards: Sequence[int], *, is_patient: bo
         metrics.count(metrics.WAKE_FAILED)
         return False
     return True
+
+
+def go_on_moving(app: Celery) -> None:
+    """Let a worker move more people, after everything else; the sweeper begins again where nobody could be told."""
+    try:
+        app.send_task(MOVE, priority=LAST, ignore_result=True, retry=False)
+    except (RedisError, OperationalError, CeleryOperationalError, OSError) as error:
+        logger.warning("moving not told", extra={"error": type(error).__name__})
 
 
 def tell_alive(redis: Redis) -> None:

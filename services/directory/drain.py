@@ -23,6 +23,7 @@ from services.directory.bulk_journal import Ring
 from services.directory.catalogues import Catalogues
 from services.directory.journal import Operation
 from services.directory.recent_tenants import RecentTenants
+from services.directory.region_placing import Placer
 from shared import metrics
 from shared.outcomes import Outcome, Reply
 from shared.scim.errors import InternalError
@@ -97,6 +98,7 @@ class Drainer:
     """Rings another shard, when its operations need wait no longer for what was applied here."""
     watch: Watch = attempts.unwatched
     catalogues: Catalogues = field(default_factory=Catalogues)
+    placer: Placer = field(default_factory=Placer)
     _rounds: dict[int, UUID] = field(default_factory=dict)
     """The shards with a backlog, and after which tenant the next round of turns begins."""
     _tenants: RecentTenants = field(default_factory=RecentTenants)
@@ -238,6 +240,9 @@ class Drainer:
                     results += create_all(connection, some, catalogues, batch.now)
                 else:
                     results.append(apply(connection, some[0], catalogues[some[0].tenant_id], batch.now))
+            results = self.placer.place(
+                connection, operations, results, batch.catalogue_versions, catalogues, batch.now
+            )
             entries = [vars(entry) for result in results for entry in result.entries]
             journal.settle(connection, [result.outcome for result in results], entries, run_of=shard)
         except Exception:
