@@ -18,7 +18,17 @@ import gevent
 from gevent.pool import Pool
 from gevent.server import StreamServer
 from gunicorn.http import message
-from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine
+from gunicorn.http.errors import (
+    InvalidHeader,
+    InvalidHeaderName,
+    InvalidHTTPVersion,
+    InvalidRequestLine,
+    InvalidRequestMethod,
+    InvalidResponseHeader,
+    InvalidResponseHeaderName,
+    LimitRequestHeaders,
+    LimitRequestLine,
+)
 from gunicorn.workers.ggevent import GeventWorker
 
 from shared import metrics, readiness
@@ -31,6 +41,10 @@ SPARE = 100
 
 # It would keep the largest field a hundred times over before it refuses: the limit is one for all fields together.
 message.Message.max_buffer_headers = property(lambda self: self.limit_request_field_size, lambda _, __: None)
+
+MALFORMED = (InvalidRequestLine, InvalidRequestMethod, InvalidHTTPVersion, InvalidHeader, InvalidHeaderName)
+OUR_OWN = (InvalidResponseHeader, InvalidResponseHeaderName)
+"""What gunicorn counts among them, and is the application's mistake."""
 
 LONGEST_REST = 131_072
 """Of what follows a request that is too long, so many bytes are read, at most, before the connection is closed."""
@@ -64,6 +78,8 @@ class Worker(GeventWorker):  # type: ignore[misc]
     """The whole answer to a request line that is too long."""
     headers_too_large: ClassVar[bytes]
     """The whole answer to headers that are too large."""
+    malformed: ClassVar[bytes]
+    """The whole answer to what is no HTTP."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -106,7 +122,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
         super().handle_request(listener_name, req, sock, addr)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
-        """Answer what never becomes a request; to what is too long the application has an answer of its own."""
+        """Answer what never becomes a request, with the application's own answers; nothing of it is logged."""
         match exc:
             case LimitRequestLine():
                 self.log.warning("request line too long")
@@ -115,6 +131,9 @@ class Worker(GeventWorker):  # type: ignore[misc]
                 self.log.warning("request headers too large")
                 metrics.count(metrics.LIMITED, "headers")
                 said = self.headers_too_large
+            case _ if isinstance(exc, MALFORMED) and not isinstance(exc, OUR_OWN):
+                self.log.warning("request malformed")
+                said = self.malformed
             case _:
                 super().handle_error(req, client, addr, exc)
                 return

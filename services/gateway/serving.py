@@ -15,16 +15,19 @@ message.MAX_REQUEST_LINE = LONGEST_LINE
 
 _LINE = f"The request line is longer than {LONGEST_LINE} bytes; send the query by POST to .search"
 _HEADERS = "The headers are larger than this server takes, one of them or all together"
+_MALFORMED = "This is no HTTP request; in a query, percent-encode spaces and all that is not ASCII"
+_LATER = f"Retry-After: {TOO_LARGE_SECONDS}"
 
 
-def _error(status: int, reason: str, detail: str) -> bytes:
+def _error(status: int, reason: str, detail: str, *headers: str) -> bytes:
     """Return a whole answer, in the words of SCIM."""
     body = orjson.dumps(messages.error(status, detail, None))
-    return serving.answer(f"{status} {reason}", messages.MEDIA_TYPE, body, f"Retry-After: {TOO_LARGE_SECONDS}")
+    return serving.answer(f"{status} {reason}", messages.MEDIA_TYPE, body, *headers)
 
 
 class Worker(serving.Worker):
     """A process of the gateway."""
 
-    line_too_long = _error(414, "URI Too Long", _LINE)
-    headers_too_large = _error(431, "Request Header Fields Too Large", _HEADERS)
+    line_too_long = _error(414, "URI Too Long", _LINE, _LATER)
+    headers_too_large = _error(431, "Request Header Fields Too Large", _HEADERS, _LATER)
+    malformed = _error(400, "Bad Request", _MALFORMED)

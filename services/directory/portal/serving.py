@@ -25,3 +25,4 @@ class Worker(serving.Worker):
         "This request is too large",
         "Delete the cookies of this site in your browser, and try again.",
     )
+    malformed = _page("400 Bad Request", "This is no request", "Open the page anew.")
