@@ -9,7 +9,7 @@ PORTAL_PORT ?= 8081
 FLOWER_PORT ?= 5555
 JOBS ?= 2
 .DEFAULT_GOAL := help
-.PHONY: help demo pictures test faults crashes coverage conformance check sbom up setup lock format bench fairness compose clean
+.PHONY: help demo pictures test faults crashes fuzz coverage conformance check sbom up setup lock format bench fairness compose clean
 NEWMAN := .newman/node_modules/.bin/newman
 # Only where there are collections to run, and npm to install what runs them.
 SUITE_TOOLS := $(if $(MUSTER_SUITES),$(if $(shell command -v npm),$(NEWMAN)))
@@ -56,6 +56,11 @@ faults: setup ## Break things under load, and check every promise (SECONDS=60 SE
 crashes: setup ## Crash a process at every statement of accept and drain, and compare (COUNT=1000 SEED=7)
 	@CRASHES=$(COUNT) SEED=$(SEED) $(BIN)/python -m tests.faults.crashes
 
+# atheris, which sees what a parser does with a text, has packages for some Pythons only; without it the rest is done.
+fuzz: setup ## Send made-up requests to a stack, and texts to the parsers (COUNT=1000000 SEED=7 SECONDS=900 PARSED=2000)
+	-@$(PIP) install --quiet --no-deps --require-hashes --requirement requirements/fuzz.txt
+	@COUNT=$(COUNT) SEED=$(SEED) SECONDS=$(SECONDS) PARSED=$(PARSED) $(BIN)/python -m tests.fuzz.run
+
 check: setup ## Lint (security rules too), types, import contracts, and known vulnerabilities of what is locked
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -92,6 +97,8 @@ lock: setup ## Write requirements/*.txt anew from pyproject.toml
 	  --no-header --extra local --group dev --group build pyproject.toml --output-file requirements/dev.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	  --no-header --group conformance --constraint requirements/dev.txt --output-file requirements/conformance.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	  --no-header --group fuzz --output-file requirements/fuzz.txt
 
 clean: ## Remove what was set up and measured here, data included
 	@if [ -x $(BIN)/muster ]; then $(BIN)/muster down; fi

@@ -58,10 +58,13 @@ class Authenticator:
 
     def portal(self, host: str) -> UUID | None:
         """Return the tenant whose portal this is, or None."""
-        if host not in self._portals:
+        try:
+            return self._portals[host]
+        except KeyError:  # Not there, or not any more: what is asked for in two steps may end between them.
             with database.transaction(self._engine) as connection:
-                self._portals[host] = tenants.of_domain(connection, host)
-        return self._portals[host]
+                found = tenants.of_domain(connection, host)
+            self._portals[host] = found
+            return found
 
     def _found(self, secret: str, address: str) -> Principal:
         """Return whose token it is, and remember it. Raises UnauthorizedError, which its address is held to."""
