@@ -37,8 +37,11 @@ PATIENCE_SECONDS = 8.0
 class Turnstile:
     """Counts the requests of each tenant that are on their way; the others of a tenant go in in their order."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock, self._lock = clock, threading.Lock()
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, is_open: Callable[[], bool] = lambda: False
+    ) -> None:
+        """`is_open` says when everybody goes in: without a worker requests wait and do no work, and share drains."""
+        self._clock, self._lock, self._is_open = clock, threading.Lock(), is_open
         self._inside: defaultdict[UUID, dict[threading.Event, float]] = defaultdict(dict)
         self._outside: OrderedDict[UUID, deque[threading.Event]] = OrderedDict()
         self._first: set[threading.Event] = set()
@@ -109,7 +112,7 @@ class Turnstile:
 
     def _call(self) -> None:
         """Let in all for whom there is a place, one of each tenant in turn."""
-        waiting, is_open = deque(self._outside), self._is_at_a_stand()
+        waiting, is_open = deque(self._outside), self._is_open() or self._is_at_a_stand()
         while waiting:
             tenant_id = waiting.popleft()
             if is_open or self._has_place(tenant_id):

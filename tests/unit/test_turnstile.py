@@ -126,6 +126,22 @@ def test_on_a_busy_machine_what_takes_long_is_not_stuck(gate: Turnstile, clock: 
     assert (is_let_in, is_let_in_later) == (False, True)
 
 
+def test_without_a_worker_everybody_goes_in(clock: Clock) -> None:
+    is_open = [False, True]
+    gate = Turnstile(clock, lambda: is_open[0])
+    with passing(gate, BOB):
+        pass
+
+    with passing(gate, ADA, PLACES):
+        waiting = [gate._enter(ADA) for _ in range(10)]
+        before = [turn.is_set() for turn in waiting]
+        is_open.reverse()
+        gate._wait(ADA, waiting[0], NOW)
+
+    assert not any(before)
+    assert all(turn.is_set() for turn in waiting)
+
+
 def test_who_is_interrupted_while_waiting_leaves_nothing_behind(gate: Turnstile) -> None:
     with passing(gate, BOB):
         pass
