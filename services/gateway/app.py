@@ -145,7 +145,7 @@ def create(settings: Settings) -> Flask:
         wake_patiently=bell.ring_patiently,
         deadline_seconds=settings.deadline_seconds,
     )
-    turnstile = Turnstile(is_open=lambda: not bell.is_heard())
+    turnstile = Turnstile(settings.deadline_seconds, is_open=lambda: not bell.is_heard())
     uses = TokenUses(engine)
     gate = identity.create(settings, engine, uses)
     recorder = Recorder(engine)
