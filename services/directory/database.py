@@ -63,6 +63,17 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
+def transaction_from(engine: Engine, statements: str) -> Iterator[Connection]:
+    """Run the block in one transaction that begins with these statements: one way to the server and back for all."""
+    with engine.connect() as connection:
+        # The driver would send a BEGIN of its own, and wait for it; it commits whatever was begun.
+        by_hand = connection.execution_options(isolation_level="AUTOCOMMIT")
+        with by_hand.begin():
+            by_hand.exec_driver_sql(f"BEGIN; {statements}")
+            yield by_hand
+
+
+@contextmanager
 def snapshot(engine: Engine) -> Iterator[Connection]:
     """Read one state of the database for as long as it takes; nothing is written."""
     with engine.connect() as connection:

@@ -23,6 +23,7 @@ from services.directory import (
     ids,
     members,
     refusals,
+    region_saving,
     rows,
     scrubbing,
     searching,
@@ -245,6 +246,7 @@ def _finish(connection: Connection, person: _Person, actor: str, *, operations: 
     terms = {*known.known_as, *(name.lower() for name in person.names)}
     refused = refusals.forget(connection, person.tenant_id, terms, person.names)
     connection.execute(update(table).where(table.c.id == person.id).values(dict(_blank_row(person.id))))
+    region_saving.forget(connection, person.tenant_id, person.names)
     admins.remove_employee(connection, person.tenant_id, person.id, person.unique_names)
     audit.lock(connection, person.tenant_id)
     needles = [str(person.id), *(orjson.dumps(name).decode() for name in sorted(person.unique_names))]

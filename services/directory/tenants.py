@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, false, insert, or_, select
+from sqlalchemy import Connection, false, insert, or_, select, update
 
 from services.directory import ids, tables
 
@@ -63,6 +63,13 @@ def of_domain(connection: Connection, domain: str) -> UUID | None:
     """Return the tenant whose portal has this domain, or None."""
     found: UUID | None = connection.scalar(select(tables.tenant.c.id).where(tables.tenant.c.domain == domain))
     return found
+
+
+def renew_catalogue(connection: Connection, tenant_id: UUID) -> None:
+    """Give what a tenant declared its next version; the row's lock lets one declaration in at a time, of any kind."""
+    table = tables.tenant
+    renewed = update(table).where(table.c.id == tenant_id)
+    connection.execute(renewed.values(catalogue_version=table.c.catalogue_version + 1))
 
 
 def every(connection: Connection) -> Sequence[Tenant]:

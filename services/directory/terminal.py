@@ -21,6 +21,9 @@ from services.directory import database, ids
 from services.directory.clients import ClientError
 from services.directory.erasing import ErasureError
 from services.directory.extensions import ExtensionError
+from services.directory.region_rules import RuleError
+from services.directory.region_saving import StaleRulesError
+from services.directory.regions import RegionError
 from services.directory.signing_keys import SigningKeyError
 from services.directory.tenants import TenantError
 from services.directory.tokens import TokenError
@@ -32,6 +35,11 @@ data_option = click.option(
 )
 
 WIDEST = 1000
+TOLD = (
+    *(TenantError, TokenError, ExtensionError, ClientError, SigningKeyError, ErasureError),
+    *(RegionError, RuleError, StaleRulesError),
+)
+"""What an operator can mend: the text says how."""
 
 
 @contextmanager
@@ -47,7 +55,7 @@ def pool(loaded: Settings) -> Iterator[Engine]:
     engine = database.connect(loaded.database_url, process="command")
     try:
         yield engine
-    except (TenantError, TokenError, ExtensionError, ClientError, SigningKeyError, ErasureError) as error:
+    except TOLD as error:
         raise click.ClickException(str(error)) from error
     except OperationalError as error:
         raise click.ClickException(_in_words(error)) from error

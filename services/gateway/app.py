@@ -18,6 +18,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 
 from services.directory import announcing, database, passwords
+from services.directory.addresses import PlainAddresses
 from services.directory.announcing import Announcer
 from services.directory.catalogues import Catalogues
 from services.directory.counters import CounterWriter
@@ -45,6 +46,7 @@ from services.gateway.admission import Admission
 from services.gateway.answering import Answers
 from services.gateway.async_results import AsyncResults
 from services.gateway.auth import Authenticator
+from services.gateway.bell import Bell
 from services.gateway.bulk import Bulk
 from services.gateway.bulk_async import BulkFollower
 from services.gateway.delivering import Delivery
@@ -57,7 +59,7 @@ from services.gateway.observing import Observer
 from services.gateway.recording import Recorder
 from services.gateway.repeating import Repeats
 from services.gateway.resources import Resources
-from services.gateway.ringing import Bell
+from services.gateway.ringing import Ringer
 from services.gateway.searching import Searching
 from services.gateway.sharing import Sharing
 from services.gateway.turnstile import Turnstile
@@ -97,6 +99,7 @@ class Running:
         | Admission
         | Sharing
         | Recorder
+        | Ringer
     ]
     engine: Engine
 
@@ -186,6 +189,7 @@ def create(settings: Settings) -> Flask:
     app.register_blueprint(docs.at_root(PREFIXES[0] + docs.DOCUMENT))
     parts = (
         accepter,
+        bell.ringer,
         listener,
         counter,
         uses,
@@ -215,7 +219,7 @@ def _flask(settings: Settings, gate: Gate, catalogue: Callable[[Principal], Cata
     app.url_map.merge_slashes = False
     # Only what our own proxies added is believed; whatever a client wrote itself comes before it.
     app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-        GuardedWSGI(_OneSlash(app.wsgi_app), gate.guard),
+        PlainAddresses(GuardedWSGI(_OneSlash(app.wsgi_app), gate.guard)),
         x_for=settings.trusted_proxies,
         x_proto=0,
         x_host=0,

@@ -4,14 +4,13 @@ A bearer token is a provisioning token, or a JWT: an access token of ours, or on
 """
 
 from datetime import UTC, datetime
-from ipaddress import ip_address, ip_network
 from uuid import UUID
 
 from cachetools import TTLCache
 from flask import Request
 from sqlalchemy import Engine
 
-from services.directory import database, tenants, token_secrets, tokens
+from services.directory import addresses, database, tenants, token_secrets, tokens
 from services.directory.tokens import Principal
 from services.gateway import guard
 from services.gateway.flushing import TokenUses
@@ -103,7 +102,7 @@ def _check_time(principal: Principal) -> None:
 
 
 def _check_address(principal: Principal, address: str) -> None:
-    if principal.networks and not any(ip_address(address) in ip_network(each) for each in principal.networks):
+    if principal.networks and not addresses.is_within(address, principal.networks):
         raise ForbiddenError("This token may not be used from this address: see the networks it was created with")
 
 

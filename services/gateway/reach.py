@@ -14,7 +14,6 @@ PAUSE_SECONDS = 0.5
 ATTEMPT_SECONDS = 5.0
 """An attempt that takes longer is not waited for: another one may begin."""
 
-
 DEAF_SECONDS = 2.0
 """For so long after rings that nobody heard, the next ones are not waited for as long."""
 
@@ -27,7 +26,8 @@ class Reach:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._lock = clock, threading.Lock()
-        self._is_lost = False
+        self.is_lost = False
+        """Whether the last attempt failed."""
         self._next_at = 0.0
 
     def attempt(self, action: Callable[[], bool]) -> bool:
@@ -38,13 +38,9 @@ class Reach:
         self._note(is_done=is_done)
         return is_done
 
-    def is_lost(self) -> bool:
-        """Whether the last attempt failed."""
-        return self._is_lost
-
     def _is_worth_trying(self) -> bool:
         with self._lock:
-            if not self._is_lost:
+            if not self.is_lost:
                 return True
             if self._clock() < self._next_at:
                 return False
@@ -53,7 +49,7 @@ class Reach:
 
     def _note(self, *, is_done: bool) -> None:
         with self._lock:
-            self._is_lost = not is_done
+            self.is_lost = not is_done
             self._next_at = self._clock() + PAUSE_SECONDS
 
 

@@ -1,44 +1,41 @@
-"""Ring for the writes of this process, and tell what became of others', without waiting for a Redis that is away."""
+"""Ring for writes off the path of their requests; those that come at the same time are rung for together.
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import partial
+While one ring is on its way the next shards gather, and each is rung for once. A Redis that is frozen or away keeps no
+request waiting.
+"""
 
-from celery import Celery
-from redis import Redis
-
-from services.directory.announcing import Announcer
-from services.gateway.reach import Hearing, Reach
-from services.gateway.waiting import Rung, Waiters
-from shared import queue
-from shared.outcomes import Reply
+import threading
+from collections.abc import Callable, Sequence
 
 
-@dataclass(frozen=True, kw_only=True)
-class Bell:
-    """What ringing and telling need."""
+class Ringer(threading.Thread):
+    """Rings the bells of shards for the requests of this process."""
 
-    celery: Celery
-    redis: Redis
-    announcer: Announcer
-    waiters: Waiters
-    reach: Reach = field(default_factory=Reach)
-    hearing: Hearing = field(default_factory=Hearing)
+    def __init__(self, wake_all: Callable[[Sequence[int]], object]) -> None:
+        super().__init__(name="ringer", daemon=True)
+        self._wake_all = wake_all
+        self._shards: set[int] = set()
+        self._is_called = threading.Event()
+        self._is_stopped = False
 
-    def ring(self, shard: int) -> bool:
-        """Ring for a shard; False when nobody could be told."""
-        return self.reach.attempt(partial(queue.wake, self.celery, self.redis, shard))
+    def ring(self, shard: int) -> None:
+        """See to it that a shard is rung for in a moment."""
+        self._shards.add(shard)
+        self._is_called.set()
 
-    def ring_patiently(self, shard: int) -> bool:
-        """Ring where nobody waits for the answer; it is heard after all others."""
-        return self.reach.attempt(partial(queue.wake, self.celery, self.redis, shard, is_patient=True))
+    def run(self) -> None:
+        while not self._is_stopped:
+            self._is_called.wait()
+            self._is_called.clear()
+            self._ring()
+        self._ring()
 
-    def is_heard(self) -> bool:
-        """Whether a worker is likely to hear."""
-        return self.hearing.is_good() and not self.reach.is_lost()
+    def stop(self) -> None:
+        """Stop, after the shards that were named before."""
+        self._is_stopped = True
+        self._is_called.set()
 
-    def announce(self, replies: Sequence[Reply]) -> None:
-        """Tell the waiters of this process without a detour, and the other processes over their channels."""
-        others = [r for r in replies if not self.waiters.tell(r.outcome.operation_id, r.outcome, Rung.DRAIN)]
-        if others:
-            self.reach.attempt(partial(self.announcer.publish, others))
+    def _ring(self) -> None:
+        shards, self._shards = self._shards, set()
+        if shards:
+            self._wake_all(sorted(shards))

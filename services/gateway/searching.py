@@ -126,12 +126,7 @@ class Searching:
 
     def _shown(self, found: Sequence[Found], shown: Sequence[Projection]) -> list[dict[str, Any]]:
         base = responses.base_url(g.principal, self.settings.public_url)
-        return [
-            projection.apply(
-                shown[each.key.kind], responses.locate(each.resource, each.resource_type, base), each.resource_type
-            )
-            for each in found
-        ]
+        return [responses.represent(each.resource, each.resource_type, shown[each.key.kind], base)[0] for each in found]
 
 
 def _wants(shown: Sequence[Projection]) -> list[Wants]:

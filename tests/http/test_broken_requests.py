@@ -62,6 +62,44 @@ def test_a_body_that_does_not_arrive_whole_is_refused(
     assert client.get("/Users").json()["totalResults"] == 0
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        (b"Authorization : Bearer {secret}\r\n", b"400"),
+        (b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", b"400"),
+        (b"Transfer-Encoding: xchunked\r\n", b"501"),
+        (b"Expect: {secret}\r\n", b"417"),
+        (b"X: a\x00b\r\n", b"400"),
+        (b"Content-Length: {secret}\r\n", b"400"),
+    ],
+    ids=["name", "two lengths", "coding", "expectation", "NUL", "length"],
+)
+def test_what_is_no_http_is_refused_in_the_protocols_words_without_quoting_it(
+    client: Client, stack: Settings, headers: bytes, status: bytes
+) -> None:
+    answer = send(stack, client, headers.replace(b"{secret}", client.tenant.secret.encode()), b"")
+
+    assert answer.split(b" ", 2)[1] == status, answer
+    assert b"urn:ietf:params:scim:api:messages:2.0:Error" in answer
+    assert client.tenant.secret.encode() not in answer
+
+
+@pytest.mark.parametrize("header", [b"SCRIPT_NAME: /rest", b"PATH_INFO: /healthz", b"SCRIPT_NAME: /x"])
+def test_no_header_makes_another_path_of_a_path(client: Client, stack: Settings, header: bytes) -> None:
+    """A proxy would look at one path, and the gateway at another."""
+    answer = send(stack, client, header + b"\r\nContent-Length: %d\r\n" % len(USER), USER)
+
+    assert answer.split(b" ", 2)[1] == b"201", answer
+    assert b"\r\nLocation: " + stack.public_url.encode() + b"/rest/scim/v2/Users/" in answer
+
+
+def test_no_name_and_no_version_of_what_serves_is_told(client: Client, stack: Settings) -> None:
+    answer = send(stack, client, b"Content-Length: %d\r\n" % len(USER), USER)
+
+    assert b"\r\nServer: Muster\r\n" in answer
+    assert b"gunicorn" not in answer.lower()
+
+
 def test_a_chunked_body_is_taken(client: Client, stack: Settings) -> None:
     answer = send(stack, client, b"Transfer-Encoding: chunked\r\n", chunked(USER[:40], USER[40:]))
 

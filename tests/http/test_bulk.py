@@ -338,6 +338,15 @@ def test_the_deletion_of_a_member_is_a_new_version_for_those_behind_it_alone(cli
     assert client.get(own).json()["meta"]["version"] == 'W/"5"'
 
 
+def test_what_a_delete_brings_along_is_not_read(client: Client) -> None:
+    user = client.create_user()
+    delete = change("DELETE", f"/Users/{user['id']}", {"members": [{"value": "bulkId:nobody"}]})
+
+    [result] = send(client, delete)
+
+    assert result["status"] == "204"
+
+
 def test_failures_of_single_operations_are_their_results(client: Client, stranger: Client) -> None:
     foreign, user = stranger.create_user(), client.create_user()
 

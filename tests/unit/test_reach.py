@@ -40,6 +40,16 @@ def test_after_a_failure_nobody_tries_for_a_moment(reach: Reach, hands: Hands) -
     assert [reach.attempt(hands.act) for _ in range(3)] == [False, False, False]
 
     assert hands.attempts == 1
+    assert reach.is_lost
+
+
+def test_it_is_in_reach_again_after_an_attempt_that_succeeds(reach: Reach, hands: Hands) -> None:
+    hands.works = False
+    reach.attempt(hands.act)
+    hands.works, hands.now = True, hands.now + PAUSE_SECONDS
+
+    assert reach.attempt(hands.act)
+    assert not reach.is_lost
 
 
 def test_while_one_tries_again_the_others_do_not_wait_for_it(reach: Reach, hands: Hands) -> None:

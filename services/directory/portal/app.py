@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from services.directory import database
+from services.directory.addresses import PlainAddresses
 from services.directory.permissions import Permission
 from services.directory.portal import assets, errors, pages, visits, words
 from services.directory.portal.desk import Desk
@@ -84,7 +85,7 @@ def create(settings: Settings) -> Flask:
     app.jinja_env.filters.update(words.FILTERS)
     # Only what our own proxies added is believed; whatever a client wrote itself comes before it.
     app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-        app.wsgi_app, x_for=settings.trusted_proxies, x_proto=0, x_host=0, x_port=0, x_prefix=0
+        PlainAddresses(app.wsgi_app), x_for=settings.trusted_proxies, x_proto=0, x_host=0, x_port=0, x_prefix=0
     )
     every = {route.endpoint: route for route in _routes(desk)}
     for route in every.values():

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Response, g, make_response, redirect, render_template, request, url_for
 
-from services.directory import admin_passwords, admins, audit, portal_sessions, sign_ins
+from services.directory import addresses, admin_passwords, admins, audit, portal_sessions, sign_ins
 from services.directory.admins import Admin
 from services.directory.audit_chain import Action
 from services.directory.portal import noting, slow, visits
@@ -110,7 +110,7 @@ def _again(template: str, told: str, status: int, **shown: Any) -> Response:
 
 
 def _address() -> Subject:
-    return Subject(sign_ins.ADDRESS, request.remote_addr or "")
+    return Subject(sign_ins.ADDRESS, addresses.network(request.remote_addr or ""))
 
 
 def _is_right(admin: Admin | None, password: str) -> bool:
