@@ -143,11 +143,12 @@ def create(settings: Settings) -> Flask:
         ),
         turns=Turns(POOL_SIZE // 4),
         admission=admission,
+        hearing=bell.hearing,
         wake=bell.ring,
         wake_patiently=bell.ring_patiently,
         deadline_seconds=settings.deadline_seconds,
     )
-    turnstile = Turnstile()
+    turnstile = Turnstile(settings.deadline_seconds, is_open=lambda: not bell.is_heard())
     uses = TokenUses(engine)
     gate = identity.create(settings, engine, uses)
     recorder = Recorder(engine)

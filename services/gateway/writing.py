@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
@@ -75,11 +75,11 @@ class Writer:
     drainer: Drainer
     turns: Turns
     admission: Admission
+    hearing: Hearing
     wake: Callable[[int], bool]
     wake_patiently: Callable[[int], bool]
     """Rings where nobody waits for the answer; it is heard after all others."""
     deadline_seconds: float
-    hearing: Hearing = field(default_factory=Hearing)
 
     def write(self, write: Write, deadline: float | None = None) -> Outcome:
         """Return what a write ended in; it has until a deadline on the monotonic clock, or `deadline_seconds` from now.
