@@ -13,8 +13,11 @@ from bench.scale import Scale
 SPARE = 5_000
 """People who are members of no group yet."""
 
-FEW = 5
-"""Requests of a round to a peer that takes seconds for each."""
+FEW = 3
+"""Requests of a round to a peer."""
+
+SLOW_SIZE = 10_000
+"""From so many members on, peers take seconds for each: one request is a round, and none is to warm up."""
 
 
 def members(scale: Scale) -> Found:
@@ -101,9 +104,12 @@ def _sizes(scale: Scale, each: Contestant) -> Sequence[int]:
 def _add_at(scale: Scale, book: Book, each: Contestant, sizes: Sequence[int]) -> None:
     """Add members to groups in turns; each is somebody who is in none of them."""
     spare = count(max(sizes) + 1)
-    many = scale.single if each.name == MUSTER else FEW
     for number in range(scale.rounds + 1):
         for size in sizes:
+            is_slow = each.name != MUSTER and size >= SLOW_SIZE
+            many = scale.single if each.name == MUSTER else 1 if is_slow else FEW
+            if is_slow and not number:
+                continue
             requests = [
                 bodies.adding(each.target, each.group_id(size), [each.user_id(next(spare))]) for _ in range(many)
             ]
