@@ -74,16 +74,20 @@ class Found:
 class Book:
     """Where the rounds of a row are written down, in the order in which figures first occur."""
 
-    _rounds: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+    number: int = 0
+    """Which round it is: a ratio is made of figures of the same one."""
+    _rounds: dict[tuple[str, str], dict[int, float]] = field(default_factory=dict)
     _units: dict[tuple[str, str], str] = field(default_factory=dict)
     _failures: dict[tuple[str, str], str] = field(default_factory=dict)
     own_share: float = 0.0
     """The most that sending the load took of one core."""
 
     def note(self, name: str, who: str, unit: str, value: float) -> None:
-        """Write down the value of one round."""
+        """Write down the value of this round, which there is only one of."""
         self._units[name, who] = unit
-        self._rounds.setdefault((name, who), []).append(value)
+        values = self._rounds.setdefault((name, who), {})
+        assert self.number not in values, f"{name} of {who} has a value in this round"
+        values[self.number] = value
 
     def fail(self, name: str, who: str, reason: str) -> None:
         """Write down why there is no value; the first reason is kept."""
@@ -92,7 +96,7 @@ class Book:
 
     def rounds(self, name: str, who: str) -> tuple[float, ...]:
         """Return the values of all rounds; none if there are none."""
-        return tuple(self._rounds.get((name, who), ()))
+        return tuple(self._rounds.get((name, who), {}).values())
 
     def median(self, name: str, who: str) -> float | None:
         """Return the median of the rounds, or None if there are none."""
@@ -113,11 +117,10 @@ class Book:
         )
 
     def ratio(self, name: str, of: tuple[str, str], to: tuple[str, str], sign: str, bound: float) -> list[Goal]:
-        """Hold a ratio of two figures of the same rounds against a bound; nothing if one of them is missing."""
-        pairs = list(zip(self.rounds(*of), self.rounds(*to), strict=False))
-        if not pairs:
-            return []
-        return [Goal(name=name, rounds=tuple(one / other for one, other in pairs), sign=sign, bound=bound)]
+        """Hold a ratio of two figures against a bound; nothing if no round has both."""
+        ours, theirs = self._rounds.get(of, {}), self._rounds.get(to, {})
+        ratios = tuple(value / theirs[number] for number, value in ours.items() if number in theirs)
+        return [Goal(name=name, rounds=ratios, sign=sign, bound=bound)] if ratios else []
 
     def bound(self, name: str, of: tuple[str, str], sign: str, bound: float) -> list[Goal]:
         """Hold a figure against a bound; nothing if it is missing."""

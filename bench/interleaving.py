@@ -36,7 +36,7 @@ def everybody(
 
 def rounds(scale: Scale, book: Book, contestants: Sequence[Contestant], name: str, measure: Measure) -> None:
     """Measure all in turns; who fails is written down and asked again in the next round."""
-    for _ in range(scale.rounds):
+    for book.number in range(scale.rounds):
         for contestant in contestants:
             try:
                 measure(contestant)

@@ -105,6 +105,7 @@ def _add_at(scale: Scale, book: Book, each: Contestant, sizes: Sequence[int]) ->
     """Add members to groups in turns; each is somebody who is in none of them."""
     spare = count(max(sizes) + 1)
     for number in range(scale.rounds + 1):
+        book.number = number
         for size in sizes:
             is_slow = each.name != MUSTER and size >= SLOW_SIZE
             many = scale.single if each.name == MUSTER else 1 if is_slow else FEW

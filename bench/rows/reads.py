@@ -63,7 +63,7 @@ def sizes(scale: Scale) -> Found:
         asked = [(_size(users), field.muster(users)) for field, users in pairs]
         for _, each in asked:
             interleaving.one_by_one(each, _by_name(each), scale.single)
-        for _ in range(scale.rounds):
+        for book.number in range(scale.rounds):
             for name, each in asked:
                 answered = interleaving.one_by_one(each, _by_name(each), scale.single * 5)
                 book.note(name, MUSTER, "ms", answered.percentile(50))
@@ -107,7 +107,7 @@ def pages(scale: Scale) -> Found:
             "page 1 by startIndex": f"/Users?startIndex=1&count={scale.page}",
             f"page {last:,} by startIndex": f"/Users?startIndex={(last - 1) * scale.page + 1}&count={scale.page}",
         }
-        for _ in range(scale.rounds):
+        for book.number in range(scale.rounds):
             for name, path in paths.items():
                 answered = interleaving.one_by_one(
                     muster, interleaving.reading(muster, path), max(5, scale.single // 4)

@@ -107,7 +107,7 @@ def tenants(scale: Scale) -> Found:
     book = Book()
     with contestants.field() as field:
         many = [field.muster() for _ in range(scale.tenants)]
-        for _ in range(scale.rounds):
+        for book.number in range(scale.rounds):
             alone = interleaving.load(scale, many[0], Creates(target=many[0].target), 2 * scale.tenants, book)
             book.note("one tenant, all connections", MUSTER, "creates/s", alone.per_second)
             rates = [each.per_second for each in generator.send_all([_two(scale, each) for each in many])]
@@ -129,7 +129,7 @@ def _creates_at(scale: Scale, book: Book, everyone: list[Contestant], connection
 
 
 def _accepts_at(scale: Scale, book: Book, field: Field, script: Path, connections: int) -> None:
-    for _ in range(scale.rounds):
+    for book.number in range(scale.rounds):
         try:
             rate = accepting.per_second(field, script, connections, scale.seconds)
         except MissingError as error:
