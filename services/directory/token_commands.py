@@ -63,7 +63,7 @@ def create_token(
         lifetime=expires if isinstance(expires, timedelta) else None,
     )
     with terminal.transaction(data) as connection:
-        tenant_id = tenants.find(connection, tenant).id
+        tenant_id = tenants.serve(connection, tenant).id
         user_id = None if user is None else _user(connection, tenant_id, user)
         secret = tokens.create(connection, tenant_id, name, user_id, terms)
         made = _of_secret(connection, secret)

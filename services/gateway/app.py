@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 
-from services.directory import announcing, database, passwords
+from services.directory import announcing, database, passwords, tenancy
 from services.directory.addresses import PlainAddresses
 from services.directory.announcing import Announcer
 from services.directory.catalogues import Catalogues
@@ -101,7 +101,7 @@ class Running:
         | Recorder
         | Ringer
     ]
-    engine: Engine
+    engines: Sequence[Engine]
 
     def start(self) -> None:
         """Start all of it."""
@@ -116,18 +116,22 @@ class Running:
             part.join(STOP_SECONDS)
             if part.is_alive():
                 logger.warning("part did not end", extra={"part": type(part).__name__})
-        self.engine.dispose()
+        for engine in self.engines:
+            engine.dispose()
 
 
 def create(settings: Settings) -> Flask:
     """Return the application; its listener, its accepter and its counter run from now on."""
-    engine = database.connect(settings.database_url, process="gateway", pool_size=POOL_SIZE, lock_timeout=PATIENCE)
+    connect = partial(database.connect, settings.database_url, process="gateway", lock_timeout=PATIENCE)
+    engine = connect(pool_size=POOL_SIZE, role=tenancy.WORK)
+    # Those who write at the same time are of several tenants, and share one statement.
+    journal = connect(pool_size=1, role=tenancy.ACROSS)
     redis, celery = queue.redis_client(settings), queue.create(settings)
     channel, waiters, catalogues = f"outcomes:{uuid4()}", Waiters(), Catalogues()
-    presence = Presence(database.connect(settings.database_url, process="gateway", pool_size=1))
+    presence = Presence(database.connect(settings.database_url, process="gateway", pool_size=1, role=tenancy.WORK))
     answers = Answers(engine, presence.number)
     key = SharedKey(engine, announcing.SEAL)
-    listener, accepter = Listener(redis, channel, waiters, key), Accepter(engine, settings.shards, presence.number)
+    listener, accepter = Listener(redis, channel, waiters, key), Accepter(journal, settings.shards, presence.number)
     admission = Admission(engine, settings.admission_seconds)
     bell = Bell(celery=celery, redis=redis, announcer=Announcer(redis=redis, key=key), waiters=waiters)
     writer = Writer(
@@ -199,7 +203,7 @@ def create(settings: Settings) -> Flask:
         gate.sharing,
         recorder,
     )
-    running = Running(parts=parts, engine=engine)
+    running = Running(parts=parts, engines=(engine, journal))
     running.start()
     app.extensions["running"] = running
     return app

@@ -59,7 +59,7 @@ class Authenticator:
     def portal(self, host: str) -> UUID | None:
         """Return the tenant whose portal this is, or None."""
         if host not in self._portals:
-            with database.transaction(self._engine) as connection:
+            with database.across(self._engine) as connection:
                 self._portals[host] = tenants.of_domain(connection, host)
         return self._portals[host]
 
@@ -76,7 +76,7 @@ class Authenticator:
 
     def _look_up(self, secret: str) -> Principal:
         if secret.startswith(token_secrets.PREFIX):
-            with database.transaction(self._engine) as connection:
+            with database.across(self._engine) as connection:
                 found = tokens.authenticate(connection, secret)
         else:
             found = self._bearers.principal(secret)
