@@ -25,7 +25,7 @@ from services.directory.counters import CounterWriter
 from services.directory.drain import Drainer
 from services.directory.keys import SharedKey
 from services.directory.presence import Presence
-from services.directory.tokens import Principal
+from services.directory.tokens import Principal, Scope
 from services.gateway import (
     async_results,
     bulk,
@@ -37,11 +37,13 @@ from services.gateway import (
     identity,
     me,
     permissions,
+    problems,
     requests,
     responses,
     surface,
 )
 from services.gateway.accepting import Accepter
+from services.gateway.admin_tokens import AdminTokens
 from services.gateway.admission import Admission
 from services.gateway.answering import Answers
 from services.gateway.async_results import AsyncResults
@@ -189,6 +191,7 @@ def create(settings: Settings) -> Flask:
     app.register_blueprint(health.blueprint(engine, redis, listener))
     app.register_blueprint(exposition.blueprint(engine, settings.metrics_token, gate.guard))
     app.register_blueprint(gate.oauth.blueprint())
+    app.register_blueprint(AdminTokens(engine=engine).blueprint())
     app.register_blueprint(docs.at_root(PREFIXES[0] + docs.DOCUMENT))
     parts = (
         accepter,
@@ -248,7 +251,7 @@ def _scim(endpoints: Iterable[Blueprint], prefix: str) -> Blueprint:
 
 
 def _authenticate(authenticator: Authenticator, catalogue: Callable[[Principal], Catalogue]) -> None:
-    """Ask for a token under the SCIM prefixes, before anything tells a stranger which endpoints there are.
+    """Ask for a token, for SCIM and in the admin API, before anything tells a stranger which endpoints there are.
 
     Who sends the request says which resource types there are: a tenant may have declared extensions of its own.
     """
@@ -256,6 +259,9 @@ def _authenticate(authenticator: Authenticator, catalogue: Callable[[Principal],
         g.principal = authenticator.principal(request)
         permissions.check(g.principal, request, _below(request.path))
         g.catalogue = catalogue(g.principal)
+    elif problems.is_wanted(request):
+        g.principal = authenticator.principal(request)
+        permissions.demand(g.principal, Scope.ADMIN)
 
 
 def _below(path: str) -> str:
