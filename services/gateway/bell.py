@@ -8,7 +8,7 @@ from celery import Celery
 from redis import Redis
 
 from services.directory.announcing import Announcer
-from services.gateway.reach import Reach
+from services.gateway.reach import Hearing, Reach
 from services.gateway.ringing import Ringer
 from services.gateway.waiting import Rung, Waiters
 from shared import queue
@@ -24,6 +24,7 @@ class Bell:
     announcer: Announcer
     waiters: Waiters
     reach: Reach = field(default_factory=Reach)
+    hearing: Hearing = field(default_factory=Hearing)
     ringer: Ringer = field(init=False)
 
     def __post_init__(self) -> None:
@@ -37,6 +38,10 @@ class Bell:
     def ring_patiently(self, shard: int) -> bool:
         """Ring where nobody waits for the answer; it is heard after all others."""
         return self.reach.attempt(partial(queue.wake, self.celery, self.redis, shard, is_patient=True))
+
+    def is_heard(self) -> bool:
+        """Whether a worker is likely to hear."""
+        return self.hearing.is_good() and not self.reach.is_lost
 
     def announce(self, replies: Sequence[Reply]) -> None:
         """Tell the waiters of this process without a detour, and the other processes over their channels."""

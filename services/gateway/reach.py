@@ -14,9 +14,11 @@ PAUSE_SECONDS = 0.5
 ATTEMPT_SECONDS = 5.0
 """An attempt that takes longer is not waited for: another one may begin."""
 
-
 DEAF_SECONDS = 2.0
-"""For so long after a ring that nobody heard, the next ones are not waited for as long."""
+"""For so long after rings that nobody heard, the next ones are not waited for as long."""
+
+DEAF_RINGS = 2
+"""One after the other; a worker that is only slow hears one of them."""
 
 
 class Reach:
@@ -52,15 +54,16 @@ class Reach:
 
 
 class Hearing:
-    """Whether a worker hears the bell, as the last outcome of this process showed it."""
+    """Whether a worker hears the bell, as the last outcomes of this process showed it."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._deaf_until = 0.0
+        self._unheard, self._deaf_until = 0, 0.0
 
     def note(self, *, is_heard: bool) -> None:
         """Take note of an outcome: somebody who was rung for sent it, or this process had to see to it itself."""
-        self._deaf_until = 0.0 if is_heard else self._clock() + DEAF_SECONDS
+        self._unheard = 0 if is_heard else self._unheard + 1
+        self._deaf_until = self._clock() + DEAF_SECONDS if self._unheard >= DEAF_RINGS else 0.0
 
     def is_good(self) -> bool:
         """Whether there is reason to wait for a worker."""

@@ -30,15 +30,25 @@ STUCK_TIMES = 5
 LATELY = 0.1
 """How much one request counts in what is usual."""
 
-PATIENCE_SECONDS = 8.0
-"""Nobody is kept out for longer, whatever the others do: a third of the time that a request has."""
+PATIENCE_SHARE = 1 / 3
+"""Nobody is kept out for more than this of the time that a request has, whatever the others do.
+
+Two thirds are left for the write itself, beside all the others that were not kept out any longer.
+"""
 
 
 class Turnstile:
     """Counts the requests of each tenant that are on their way; the others of a tenant go in in their order."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock, self._lock = clock, threading.Lock()
+    def __init__(
+        self,
+        deadline_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+        is_open: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`is_open` says when everybody goes in: without a worker requests wait and do no work, and share drains."""
+        self._patience_seconds = deadline_seconds * PATIENCE_SHARE
+        self._clock, self._lock, self._is_open = clock, threading.Lock(), is_open
         self._inside: defaultdict[UUID, dict[threading.Event, float]] = defaultdict(dict)
         self._outside: OrderedDict[UUID, deque[threading.Event]] = OrderedDict()
         self._first: set[threading.Event] = set()
@@ -64,7 +74,7 @@ class Turnstile:
     @contextmanager
     def _keeping(self, tenant_id: UUID, turn: threading.Event, until: float) -> Iterator[None]:
         try:
-            self._wait(tenant_id, turn, min(until, self._clock() + PATIENCE_SECONDS))
+            self._wait(tenant_id, turn, min(until, self._clock() + self._patience_seconds))
             yield
         finally:
             self._leave(tenant_id, turn)
@@ -109,7 +119,7 @@ class Turnstile:
 
     def _call(self) -> None:
         """Let in all for whom there is a place, one of each tenant in turn."""
-        waiting, is_open = deque(self._outside), self._is_at_a_stand()
+        waiting, is_open = deque(self._outside), self._is_open() or self._is_at_a_stand()
         while waiting:
             tenant_id = waiting.popleft()
             if is_open or self._has_place(tenant_id):
@@ -137,7 +147,7 @@ class Turnstile:
 
     def _moving(self, tenant_id: UUID) -> int:
         """Return how many requests of a tenant are on their way and not stuck."""
-        horizon = self._clock() - min(PATIENCE_SECONDS, max(STUCK_SECONDS, STUCK_TIMES * self._usual_seconds))
+        horizon = self._clock() - max(STUCK_SECONDS, STUCK_TIMES * self._usual_seconds)
         return sum(begun > horizon for begun in self._inside.get(tenant_id, {}).values())
 
     def _learn(self, seconds: float) -> None:
