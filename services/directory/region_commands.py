@@ -42,7 +42,7 @@ def region() -> None:
 def list_regions(tenant: str, data: Path | None) -> None:
     """List the regions of TENANT."""
     with terminal.transaction(data) as connection:
-        tenant_id = tenants.find(connection, tenant).id
+        tenant_id = tenants.serve(connection, tenant).id
         known, saved = regions.every(connection, tenant_id), region_saving.newest(connection, tenant_id)
         counts = regions.counts(connection, tenant_id, [each.id for each in known])
     rules = saved.rules if saved else []
@@ -60,7 +60,7 @@ def list_regions(tenant: str, data: Path | None) -> None:
 def add_region(tenant: str, name: str, data: Path | None) -> None:
     """Make the region NAME of TENANT."""
     with terminal.transaction(data) as connection:
-        tenant_id = tenants.find(connection, tenant).id
+        tenant_id = tenants.serve(connection, tenant).id
         made = regions.create(connection, tenant_id, name)
         _record(connection, tenant_id, Action.REGION_CREATED, region=made.name)
     click.echo(f"region {made.name} of {tenant} made", err=True)
@@ -74,7 +74,7 @@ def add_region(tenant: str, name: str, data: Path | None) -> None:
 def rename_region(tenant: str, name: str, new_name: str, data: Path | None) -> None:
     """Call the region NAME of TENANT NEW_NAME; whoever belongs to it stays."""
     with terminal.transaction(data) as connection:
-        tenant_id = tenants.find(connection, tenant).id
+        tenant_id = tenants.serve(connection, tenant).id
         before = regions.find_named(connection, tenant_id, name)
         renamed = regions.rename(connection, tenant_id, before.id, new_name)
         _record(connection, tenant_id, Action.REGION_RENAMED, region=renamed.name, before=before.name)
@@ -88,7 +88,7 @@ def rename_region(tenant: str, name: str, new_name: str, data: Path | None) -> N
 def remove_region(tenant: str, name: str, data: Path | None) -> None:
     """Remove the region NAME of TENANT, which nobody and no rule needs."""
     with terminal.transaction(data) as connection:
-        tenant_id = tenants.find(connection, tenant).id
+        tenant_id = tenants.serve(connection, tenant).id
         removed = regions.remove(connection, tenant_id, regions.find_named(connection, tenant_id, name).id)
         _record(connection, tenant_id, Action.REGION_REMOVED, region=removed.name)
     click.echo(f"region {removed.name} of {tenant} removed", err=True)
@@ -105,7 +105,7 @@ def rules_group() -> None:
 def show_rules(tenant: str, data: Path | None) -> None:
     """Print the rules of TENANT as TOML, as `apply` reads them, and how far they moved people."""
     with terminal.transaction(data) as connection:
-        tenant_id = tenants.find(connection, tenant).id
+        tenant_id = tenants.serve(connection, tenant).id
         saved, names = region_saving.newest(connection, tenant_id), regions.names(connection, tenant_id)
         standing = region_moving.standing(connection, tenant_id, saved) if saved else None
         savers = region_saving.savers(connection, tenant_id, {saved.saved_by}) if saved else {}
@@ -125,7 +125,7 @@ def preview_rules(tenant: str, file: TextIO, data: Path | None) -> None:
     """Say how many of TENANT the rules in FILE (TOML, - for standard input) would move, from where to where."""
     text = _read(file)
     with terminal.transaction(data) as connection:
-        tenant_id = tenants.find(connection, tenant).id
+        tenant_id = tenants.serve(connection, tenant).id
         rules, names = _rules(connection, tenant_id, text), regions.names(connection, tenant_id)
         groups = _groups(connection, tenant_id, rules)
         saved = region_saving.newest(connection, tenant_id)
@@ -146,7 +146,7 @@ def apply_rules(tenant: str, file: TextIO, number: int | None, data: Path | None
     """Put the rules in FILE (TOML, - for standard input) in force for TENANT; the worker moves people."""
     text = _read(file)
     with terminal.transaction(data) as connection:
-        tenant_id = tenants.find(connection, tenant).id
+        tenant_id = tenants.serve(connection, tenant).id
         before = region_saving.newest(connection, tenant_id)
         seen = number if number is not None else before.number if before else 0
         rules = _rules(connection, tenant_id, text)
@@ -167,7 +167,7 @@ def apply_rules(tenant: str, file: TextIO, number: int | None, data: Path | None
 def check_again(tenant: str, data: Path | None) -> None:
     """Let everybody of TENANT be checked by the rules once more, and moved if need be."""
     with terminal.transaction(data) as connection:
-        tenant_id = tenants.find(connection, tenant).id
+        tenant_id = tenants.serve(connection, tenant).id
         saved = region_saving.begin_again(connection, tenant_id)
         if saved is None:
             raise click.ClickException(f"{tenant} has no rules (see: muster region rules apply)")

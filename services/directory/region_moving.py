@@ -49,7 +49,7 @@ class Mover:
 
     def advance(self) -> bool:
         """Journal the next moves of each tenant that has some; return whether it is worth while to go on at once."""
-        with database.transaction(self.engine) as connection:
+        with database.across(self.engine) as connection:
             unended = connection.execute(
                 select(region_rules.c.tenant_id, region_rules.c.id).where(region_rules.c.ended_at.is_(None))
             ).all()
@@ -64,23 +64,23 @@ class Mover:
 
         Otherwise one could put somebody back who was looked at here already.
         """
-        with database.transaction(self.engine) as connection:
+        with database.transaction(self.engine, tenant_id) as connection:
             saved = region_saving.newest(connection, tenant_id)
             at_work = connection.scalars(select(tables.shard.c.id)).all()
         if saved is None or saved.id != rules_id:
             return False
         if saved.known_at is None:
             for shard in sorted({*range(self.shards), *at_work}):
-                with database.transaction(self.engine) as connection:
+                with database.transaction(self.engine, tenant_id) as connection:
                     connection.execute(_LOCK, {"space": drain.LOCK_SPACE, "shard": shard})
-            with database.transaction(self.engine) as connection:
+            with database.transaction(self.engine, tenant_id) as connection:
                 known = update(region_rules).where(region_rules.c.id == rules_id, region_rules.c.known_at.is_(None))
                 connection.execute(known.values(known_at=func.clock_timestamp()))
         return True
 
     def _move(self, tenant_id: UUID, rules_id: UUID) -> int:
         """Journal a batch of moves; return how many these were."""
-        with database.transaction(self.engine) as connection:
+        with database.transaction(self.engine, tenant_id) as connection:
             saved = _take(connection, tenant_id, rules_id)
             room = MOST_PENDING - _pending(connection, tenant_id, rules_id) if saved else 0
             if saved is None or room <= 0:

@@ -1,10 +1,11 @@
-"""Put employees where the rules say, behind every write of theirs: one statement for a whole batch of a drain.
+"""Put employees where the rules say, behind every write of theirs: one statement for each tenant in a batch.
 
 The rules of a tenant are read once for each version and process, as its catalogue is. A tenant that never saved rules
 costs nothing: everybody is in HQ, which a new row says by itself.
 """
 
 import threading
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -13,9 +14,9 @@ from typing import Any
 from uuid import UUID
 
 from cachetools import LRUCache
-from sqlalchemy import ARRAY, Connection, Text, Uuid, bindparam, select, text
+from sqlalchemy import ARRAY, Connection, Row, Text, Uuid, bindparam, select, text
 
-from services.directory import catalogues, history, region_rules, region_saving, regions, rows, tables
+from services.directory import catalogues, history, region_rules, region_saving, regions, rows, tables, tenancy
 from services.directory.apply import MOVE, Applied
 from services.directory.history import Kind
 from services.directory.journal import Operation
@@ -72,8 +73,7 @@ class Placer:
         wanted = dict(_wanted(operations, results, known))
         placed = list(results)
         if wanted:
-            given = {"ids": list(wanted), "regions": [region for _, region in wanted.values()]}
-            for row in connection.execute(_PLACE, given):
+            for row in _moved(connection, operations, wanted):
                 number, operation = wanted[row.id][0], operations[wanted[row.id][0]]
                 names = known[operation.tenant_id].names
                 change = {"attribute": REGION, "from": _name(names, row.before), "to": _name(names, row.after)}
@@ -97,6 +97,20 @@ class Placer:
         with self._lock:
             self._known[tenant_id] = known
         return known
+
+
+def _moved(
+    connection: Connection, operations: Sequence[Operation], wanted: Mapping[UUID, tuple[int, str]]
+) -> Iterator[Row[Any]]:
+    """Move employees of each tenant in turn, and yield who was not there already."""
+    by_tenant: defaultdict[UUID, list[UUID]] = defaultdict(list)
+    for employee, (number, _) in wanted.items():
+        by_tenant[operations[number].tenant_id].append(employee)
+    for tenant_id, employees in by_tenant.items():
+        tenancy.serve(connection, tenant_id)
+        given = {"ids": employees, "regions": [wanted[each][1] for each in employees]}
+        yield from connection.execute(_PLACE, given).all()
+    tenancy.serve_several(connection)
 
 
 def _wanted(

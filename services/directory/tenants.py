@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, false, insert, or_, select, update
 
-from services.directory import ids, tables
+from services.directory import ids, tables, tenancy
 
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[0-9]{1,5})?")
@@ -51,6 +51,13 @@ def find(connection: Connection, slug: str) -> Tenant:
     if row is None:
         raise TenantError(f"There is no tenant {slug!r} (make one: muster tenant create {slug})")
     return Tenant(**row)
+
+
+def serve(connection: Connection, slug: str) -> Tenant:
+    """Return a tenant by its name, and serve it from now on. Raises TenantError when there is none."""
+    found = find(connection, slug)
+    tenancy.serve(connection, found.id)
+    return found
 
 
 def slug_of(connection: Connection, tenant_id: UUID) -> str:

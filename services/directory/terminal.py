@@ -17,7 +17,7 @@ from rich.table import Table
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
-from services.directory import database, ids
+from services.directory import database, ids, tenancy
 from services.directory.clients import ClientError
 from services.directory.erasing import ErasureError
 from services.directory.extensions import ExtensionError
@@ -44,15 +44,18 @@ TOLD = (
 
 @contextmanager
 def transaction(data: Path | None) -> Iterator[Connection]:
-    """Run the block in one transaction; what an operator can mend is told in one line."""
-    with pool(load_settings(data)) as engine, database.transaction(engine) as connection:
+    """Run the block in one transaction; what an operator can mend is told in one line.
+
+    An operator serves several tenants, until one is named: whoever reads or writes what is of people does that.
+    """
+    with pool(load_settings(data)) as engine, database.across(engine) as connection:
         yield connection
 
 
 @contextmanager
 def pool(loaded: Settings) -> Iterator[Engine]:
     """Lend connections for several transactions; what an operator can mend is told in one line."""
-    engine = database.connect(loaded.database_url, process="command")
+    engine = database.connect(loaded.database_url, process="command", role=tenancy.WORK)
     try:
         yield engine
     except TOLD as error:

@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 
-from services.directory import announcing, database, passwords
+from services.directory import announcing, database, passwords, tenancy
 from services.directory.addresses import PlainAddresses
 from services.directory.announcing import Announcer
 from services.directory.catalogues import Catalogues
@@ -25,7 +25,7 @@ from services.directory.counters import CounterWriter
 from services.directory.drain import Drainer
 from services.directory.keys import SharedKey
 from services.directory.presence import Presence
-from services.directory.tokens import Principal
+from services.directory.tokens import Principal, Scope
 from services.gateway import (
     async_results,
     bulk,
@@ -37,11 +37,13 @@ from services.gateway import (
     identity,
     me,
     permissions,
+    problems,
     requests,
     responses,
     surface,
 )
 from services.gateway.accepting import Accepter
+from services.gateway.admin_tokens import AdminTokens
 from services.gateway.admission import Admission
 from services.gateway.answering import Answers
 from services.gateway.async_results import AsyncResults
@@ -101,7 +103,7 @@ class Running:
         | Recorder
         | Ringer
     ]
-    engine: Engine
+    engines: Sequence[Engine]
 
     def start(self) -> None:
         """Start all of it."""
@@ -116,18 +118,22 @@ class Running:
             part.join(STOP_SECONDS)
             if part.is_alive():
                 logger.warning("part did not end", extra={"part": type(part).__name__})
-        self.engine.dispose()
+        for engine in self.engines:
+            engine.dispose()
 
 
 def create(settings: Settings) -> Flask:
     """Return the application; its listener, its accepter and its counter run from now on."""
-    engine = database.connect(settings.database_url, process="gateway", pool_size=POOL_SIZE, lock_timeout=PATIENCE)
+    connect = partial(database.connect, settings.database_url, process="gateway", lock_timeout=PATIENCE)
+    engine = connect(pool_size=POOL_SIZE, role=tenancy.WORK)
+    # Those who write at the same time are of several tenants, and share one statement.
+    journal = connect(pool_size=1, role=tenancy.ACROSS)
     redis, celery = queue.redis_client(settings), queue.create(settings)
     channel, waiters, catalogues = f"outcomes:{uuid4()}", Waiters(), Catalogues()
-    presence = Presence(database.connect(settings.database_url, process="gateway", pool_size=1))
+    presence = Presence(database.connect(settings.database_url, process="gateway", pool_size=1, role=tenancy.WORK))
     answers = Answers(engine, presence.number)
     key = SharedKey(engine, announcing.SEAL)
-    listener, accepter = Listener(redis, channel, waiters, key), Accepter(engine, settings.shards, presence.number)
+    listener, accepter = Listener(redis, channel, waiters, key), Accepter(journal, settings.shards, presence.number)
     admission = Admission(engine, settings.admission_seconds)
     bell = Bell(celery=celery, redis=redis, announcer=Announcer(redis=redis, key=key), waiters=waiters)
     writer = Writer(
@@ -186,6 +192,7 @@ def create(settings: Settings) -> Flask:
     app.register_blueprint(health.blueprint(engine, redis, listener))
     app.register_blueprint(exposition.blueprint(engine, settings.metrics_token, gate.guard))
     app.register_blueprint(gate.oauth.blueprint())
+    app.register_blueprint(AdminTokens(engine=engine).blueprint())
     app.register_blueprint(docs.at_root(PREFIXES[0] + docs.DOCUMENT))
     parts = (
         accepter,
@@ -200,7 +207,7 @@ def create(settings: Settings) -> Flask:
         gate.sharing,
         recorder,
     )
-    running = Running(parts=parts, engine=engine)
+    running = Running(parts=parts, engines=(engine, journal))
     running.start()
     app.extensions["running"] = running
     return app
@@ -245,7 +252,7 @@ def _scim(endpoints: Iterable[Blueprint], prefix: str) -> Blueprint:
 
 
 def _authenticate(authenticator: Authenticator, catalogue: Callable[[Principal], Catalogue]) -> None:
-    """Ask for a token under the SCIM prefixes, before anything tells a stranger which endpoints there are.
+    """Ask for a token, for SCIM and in the admin API, before anything tells a stranger which endpoints there are.
 
     Who sends the request says which resource types there are: a tenant may have declared extensions of its own.
     """
@@ -253,6 +260,9 @@ def _authenticate(authenticator: Authenticator, catalogue: Callable[[Principal],
         g.principal = authenticator.principal(request)
         permissions.check(g.principal, request, _below(request.path))
         g.catalogue = catalogue(g.principal)
+    elif problems.is_wanted(request):
+        g.principal = authenticator.principal(request)
+        permissions.demand(g.principal, Scope.ADMIN)
 
 
 def _below(path: str) -> str:

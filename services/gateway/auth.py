@@ -58,10 +58,13 @@ class Authenticator:
 
     def portal(self, host: str) -> UUID | None:
         """Return the tenant whose portal this is, or None."""
-        if host not in self._portals:
-            with database.transaction(self._engine) as connection:
-                self._portals[host] = tenants.of_domain(connection, host)
-        return self._portals[host]
+        try:
+            return self._portals[host]
+        except KeyError:  # Not there, or not any more: what is asked for in two steps may end between them.
+            with database.across(self._engine) as connection:
+                found = tenants.of_domain(connection, host)
+            self._portals[host] = found
+            return found
 
     def _found(self, secret: str, address: str) -> Principal:
         """Return whose token it is, and remember it. Raises UnauthorizedError, which its address is held to."""
@@ -76,7 +79,7 @@ class Authenticator:
 
     def _look_up(self, secret: str) -> Principal:
         if secret.startswith(token_secrets.PREFIX):
-            with database.transaction(self._engine) as connection:
+            with database.across(self._engine) as connection:
                 found = tokens.authenticate(connection, secret)
         else:
             found = self._bearers.principal(secret)

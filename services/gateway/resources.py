@@ -116,7 +116,7 @@ class Resources:
         return g.document  # type: ignore[no-any-return]
 
     def _read(self, resource_type: ResourceType, resource_id: str, wanted: Projection) -> dict[str, Any]:
-        with database.transaction(self.engine) as connection:
+        with database.transaction(self.engine, g.principal.tenant_id) as connection:
             return queries.get(
                 connection, resource_type, g.principal.tenant_id, resource_id, partial(projection.wants, wanted)
             )

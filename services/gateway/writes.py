@@ -116,7 +116,7 @@ class Writes:
             take=partial(self.writer.submit_and_stay, seconds=turnstile.STUCK_SECONDS)
             if stays
             else partial(self.writer.submit, seconds=seconds),
-            follow=partial(self.writer.follow, until=until),
+            follow=partial(self.writer.follow, until=until, tenant_id=write.tenant_id),
         )
         taken = self.repeats.take(replace(write, reply_to=self.channel if seconds or stays else NOBODY), answer, way)
         if taken.outcome is not None:

@@ -119,13 +119,14 @@ class Writer:
 
     def join(self, operation_id: UUID, shard: int, *, tenant_id: UUID, deadline: float) -> Outcome:
         """Return what an operation in the journal ended in; raise as `write` does."""
-        found = self.follow(operation_id, shard, deadline)
+        found = self.follow(operation_id, shard, deadline, tenant_id=tenant_id)
         return found or self._last_word(operation_id, tenant_id, partial(journal.cancel, operation_id=operation_id))
 
-    def follow(self, operation_id: UUID, shard: int, until: float) -> Outcome | None:
+    def follow(self, operation_id: UUID, shard: int, until: float, *, tenant_id: UUID) -> Outcome | None:
         """Return what an operation in the journal has ended in by then, on the monotonic clock, or None."""
         with logs.bind(operation_id=str(operation_id)), self.waiters.register(operation_id) as waiter:
-            return self._look(operation_id) or self._wait(operation_id, shard, waiter, until, is_rung=True)
+            look = partial(self._look, operation_id, tenant_id)
+            return look() or self._wait(look, shard, waiter, until, is_rung=True)
 
     def drain(self, shard: int, is_enough: Callable[[], bool] = lambda: True) -> None:
         """Work off a shard here until it is enough, unless another request does so: at least a batch of it.
@@ -155,7 +156,8 @@ class Writer:
             shard = self._accept(write, accepted_by)
             if shard is None:
                 return self._last_word(write.id, write.tenant_id, partial(journal.prevent, write=write))
-            return self._wait(write.id, shard, waiter, answered_by, is_rung=ring(shard))
+            look = partial(self._look, write.id, write.tenant_id)
+            return self._wait(look, shard, waiter, answered_by, is_rung=ring(shard))
 
     def _accept(self, write: Write, deadline: float) -> int | None:
         """Accept a write, and after a fault that passes try again, for its commit may have happened all the same.
@@ -184,14 +186,14 @@ class Writer:
 
     def _find_shard(self, write: Write) -> int | None:
         try:
-            with database.transaction(self.engine) as connection:
+            with database.transaction(self.engine, write.tenant_id) as connection:
                 return journal.find_shard(connection, write.id)
         except SQLAlchemyError as error:
             logger.warning("journal not readable", extra={"fault": backoff.classify(error).name})
             return None
 
     def _wait(
-        self, operation_id: UUID, shard: int, waiter: Waiter, deadline: float, *, is_rung: bool
+        self, look: Callable[[], Outcome | None], shard: int, waiter: Waiter, deadline: float, *, is_rung: bool
     ) -> Outcome | None:
         """Walk down the ladder until the deadline; None when there is no outcome by then, or none to be read."""
 
@@ -202,12 +204,12 @@ class Writer:
             left = deadline - time.monotonic()
             if left <= 0 or waiter.wait(min(seconds, left)):
                 break
-            found = self._look(operation_id)
+            found = look()
             if found is not None:
                 metrics.count(metrics.ANSWERED, Rung.LOOK)
                 return found
         told_shortly = waiter.outcome is None and waiter.is_told
-        found = self._look(operation_id) if told_shortly else waiter.outcome
+        found = look() if told_shortly else waiter.outcome
         if found is not None:
             metrics.count(metrics.ANSWERED, waiter.rung)
             self.hearing.note(is_heard=waiter.rung is Rung.MESSAGE)
@@ -226,9 +228,9 @@ class Writer:
             drain()
             yield AGAIN_SECONDS
 
-    def _look(self, operation_id: UUID) -> Outcome | None:
+    def _look(self, operation_id: UUID, tenant_id: UUID) -> Outcome | None:
         try:
-            with database.transaction(self.engine) as connection:
+            with database.transaction(self.engine, tenant_id) as connection:
                 return journal.find_outcome(connection, operation_id)
         except SQLAlchemyError as error:
             logger.warning("journal not readable", extra={"error": type(error).__name__})
@@ -237,7 +239,7 @@ class Writer:
     def _last_word(self, operation_id: UUID, tenant_id: UUID, prevent: Callable[[Connection], bool]) -> Outcome:
         """Prevent what nobody has begun, or return what it ended in after all."""
         try:
-            with database.transaction(self.engine) as connection:
+            with database.transaction(self.engine, tenant_id) as connection:
                 if not prevent(connection):
                     found = journal.find_outcome(connection, operation_id)
                     assert found is not None, "what is settled has an outcome"

@@ -13,7 +13,7 @@ from celery.signals import (
     worker_shutdown,
 )
 
-from services.directory import announcing, database
+from services.directory import announcing, database, tenancy
 from services.directory.announcing import Announcer
 from services.directory.counters import CounterWriter
 from services.directory.drain import Drainer
@@ -33,7 +33,7 @@ steadiness.install()
 app = queue.create(_settings)
 app.conf.beat_scheduler = f"{schedule.__name__}:{schedule.Scheduler.__name__}"
 _redis = queue.redis_client(_settings)
-_engine = database.connect(_settings.database_url, process="worker", pool_size=4)
+_engine = database.connect(_settings.database_url, process="worker", pool_size=4, role=tenancy.WORK)
 _announcer = Announcer(redis=_redis, key=SharedKey(_engine, announcing.SEAL))
 _counters: list[CounterWriter] = []
 

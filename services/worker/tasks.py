@@ -99,7 +99,7 @@ class Tasks:
         """Wake every shard that has work which is due and waits."""
         queue.tell_swept(self.redis, self.settings)
         try:
-            with database.transaction(self.engine) as connection:
+            with database.across(self.engine) as connection:
                 released = journal.release_far_ones(connection)
                 shards = journal.waiting_shards(connection, LOST_SECONDS)
         except SQLAlchemyError as error:
@@ -139,14 +139,14 @@ class Tasks:
     def maintain(self) -> None:
         """Make the partitions of the coming weeks, drop what is too old, replace keys, warn of tokens that end soon."""
         try:
-            with database.transaction(self.engine) as connection:
+            with database.across(self.engine) as connection:
                 partitions.maintain(connection, datetime.now(UTC), keep=partitions.kept(self.settings))
                 unanswered.drop_old(connection)
                 idempotency.drop_old(connection)
                 assertions.drop_old(connection)
             with database.transaction(self.engine) as connection:
                 made = signing_keys.maintain(connection, timedelta(days=self.settings.key_days))
-            with database.transaction(self.engine) as connection:
+            with database.across(self.engine) as connection:
                 soon = tokens.ending(connection)
         except SQLAlchemyError as error:
             logger.warning("maintenance failed", extra={"fault": backoff.classify(error).name})

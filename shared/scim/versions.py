@@ -57,7 +57,7 @@ def is_any(header: str) -> bool:
 
 def number(tag: str) -> int:
     """Return the version that one of our own entity tags names."""
-    return int(tag.removeprefix('W/"').removesuffix('"'))
+    return int(of_resource(tag).removeprefix('W/"').removesuffix('"'))
 
 
 def _named(header: str) -> set[str]:

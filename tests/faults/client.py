@@ -211,7 +211,7 @@ def _verdict(answer: Answer | None) -> Verdict:
 
 def _version(answer: Answer | None) -> int | None:
     tag = answer.headers.get("ETag") if answer else None
-    return versions.number(versions.of_resource(tag)) if tag else None
+    return versions.number(tag) if tag else None
 
 
 def _detail(answer: Answer | None) -> str | None:

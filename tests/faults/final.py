@@ -72,7 +72,7 @@ def _resource(resource_type: str, body: dict[str, Any]) -> Resource:
     return Resource(
         id=body["id"],
         resource_type=resource_type,
-        version=versions.number(versions.of_resource(body["meta"]["version"])),
+        version=versions.number(body["meta"]["version"]),
         title=body.get("title"),
         members=frozenset(member["value"] for member in body.get("members", [])),
     )

@@ -51,6 +51,7 @@ def test_the_tag_of_an_answer_tells_what_it_shows_of_others() -> None:
     assert len({alone, one, other}) == 3
     assert versions.of_shown('W/"7"', [["A"]]) == one
     assert [versions.of_resource(each) for each in (alone, one, other)] == ['W/"7"'] * 3
+    assert [versions.number(each) for each in (alone, one, other)] == [7] * 3
     assert all(versions.matches(each, 7) and not versions.matches(each, 8) for each in (alone, one, other))
 
 
