@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from celery import Celery
 from celery.exceptions import OperationalError as CeleryOperationalError
 from kombu.exceptions import OperationalError
-from redis import Redis, RedisError
+from redis import BlockingConnectionPool, Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -23,6 +23,7 @@ QUEUE = "muster"
 DRAIN = "muster.drain"
 SWEEP = "muster.sweep"
 MAINTAIN = "muster.maintain"
+MOVE = "muster.move"
 PATIENT = "patient"
 """What a wake says that may be heard last."""
 
@@ -48,6 +49,9 @@ LONGEST_SILENCE_SECONDS = 30.0
 """Beat that has rung less often than this is away, unless it is to ring less often."""
 
 SOCKET_TIMEOUT_SECONDS = 1.0
+MOST_CONNECTIONS = 16
+"""Of a client of ours to Redis: many requests take their turns, for each needs one for less than a millisecond."""
+
 _ALIVE = "worker:alive"
 _BEAT = "beat:alive"
 _SOCKET = "redis+socket://"
@@ -94,16 +98,22 @@ def create(settings: Settings) -> Celery:
 
 
 def redis_client(settings: Settings, timeout_seconds: float = SOCKET_TIMEOUT_SECONDS) -> Redis:
-    """Connect to the broker's Redis with short timeouts and no hidden retries."""
+    """Connect to the broker's Redis with short timeouts, no hidden retries, and few connections.
+
+    They are kept for good, so that without a bound a moment at which everybody waits would leave as many.
+    """
     url = settings.broker_url
     if url.startswith(_SOCKET):
         url = "unix://" + url.removeprefix(_SOCKET).replace("virtual_host=", "db=")
-    return Redis.from_url(
+    pool = BlockingConnectionPool.from_url(
         url,
+        max_connections=MOST_CONNECTIONS,
+        timeout=timeout_seconds,
         socket_timeout=timeout_seconds,
         socket_connect_timeout=timeout_seconds,
         retry=Retry(NoBackoff(), 0),
     )
+    return Redis.from_pool(pool)
 
 
 def wake(app: Celery, redis: Redis, shard: int, *, is_patient: bool = False) -> bool:
@@ -126,6 +136,14 @@ def wake_all(app: Celery, redis: Redis, shards: Sequence[int], *, is_patient: bo
         metrics.count(metrics.WAKE_FAILED)
         return False
     return True
+
+
+def go_on_moving(app: Celery) -> None:
+    """Let a worker move more people, after everything else; the sweeper begins again where nobody could be told."""
+    try:
+        app.send_task(MOVE, priority=LAST, ignore_result=True, retry=False)
+    except (RedisError, OperationalError, CeleryOperationalError, OSError) as error:
+        logger.warning("moving not told", extra={"error": type(error).__name__})
 
 
 def tell_alive(redis: Redis) -> None:

@@ -18,7 +18,14 @@ import gevent
 from gevent.pool import Pool
 from gevent.server import StreamServer
 from gunicorn.http import message
-from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine
+from gunicorn.http import wsgi as answers
+from gunicorn.http.errors import (
+    ExpectationFailed,
+    LimitRequestHeaders,
+    LimitRequestLine,
+    ParseException,
+    UnsupportedTransferCoding,
+)
 from gunicorn.workers.ggevent import GeventWorker
 
 from shared import metrics, readiness
@@ -31,6 +38,9 @@ SPARE = 100
 
 # It would keep the largest field a hundred times over before it refuses: the limit is one for all fields together.
 message.Message.max_buffer_headers = property(lambda self: self.limit_request_field_size, lambda _, __: None)
+
+# The name of a server tells whoever looks for servers with a known hole which ones to try.
+answers.SERVER = "Muster"
 
 LONGEST_REST = 131_072
 """Of what follows a request that is too long, so many bytes are read, at most, before the connection is closed."""
@@ -64,6 +74,14 @@ class Worker(GeventWorker):  # type: ignore[misc]
     """The whole answer to a request line that is too long."""
     headers_too_large: ClassVar[bytes]
     """The whole answer to headers that are too large."""
+    unreadable: ClassVar[bytes]
+    """The whole answer to what is no HTTP, or HTTP that no two servers read alike."""
+    expecting: ClassVar[bytes]
+    """The whole answer to an expectation that nobody here meets."""
+    strangely_coded: ClassVar[bytes]
+    """The whole answer to a transfer coding that nobody here knows."""
+    failed: ClassVar[bytes]
+    """The whole answer where the application itself has none."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -105,8 +123,8 @@ class Worker(GeventWorker):  # type: ignore[misc]
             raise LimitRequestHeaders("all of them")
         super().handle_request(listener_name, req, sock, addr)
 
-    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
-        """Answer what never becomes a request; to what is too long the application has an answer of its own."""
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:  # noqa: ARG002 - gunicorn's.
+        """Answer what never becomes a request, and log what kind of thing it was, though nothing of what was sent."""
         match exc:
             case LimitRequestLine():
                 self.log.warning("request line too long")
@@ -115,13 +133,26 @@ class Worker(GeventWorker):  # type: ignore[misc]
                 self.log.warning("request headers too large")
                 metrics.count(metrics.LIMITED, "headers")
                 said = self.headers_too_large
+            case ParseException():
+                # Its text quotes the request: a token and values may stand where gunicorn looks for something else.
+                self.log.warning("request cannot be read", extra={"error": type(exc).__name__})
+                said = self._unread(exc)
             case _:
-                super().handle_error(req, client, addr, exc)
-                return
+                self.log.error("request failed", exc_info=exc)
+                said = self.failed
         try:
             _say_and_linger(client, said)
         except OSError:  # The client has hung up.
             return
+
+    def _unread(self, error: ParseException) -> bytes:
+        match error:
+            case ExpectationFailed():
+                return self.expecting
+            case UnsupportedTransferCoding():
+                return self.strangely_coded
+            case _:
+                return self.unreadable
 
     @contextmanager
     def timeout_ctx(self) -> Iterator[None]:

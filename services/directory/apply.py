@@ -23,10 +23,13 @@ from shared.outcomes import Outcome
 from shared.scim import mutability, patch, patching, projection, resource_types, validation, versions
 from shared.scim.attributes import Attribute, ResourceType, Stored
 from shared.scim.dialects.tolerances import Used
-from shared.scim.errors import PreconditionFailedError, SCIMError
+from shared.scim.errors import NotFoundError, PreconditionFailedError, SCIMError
 from shared.scim.resource_types import Catalogue
 from shared.scim.schemas.group import MEMBERS
 from shared.scim.schemas.user import GROUPS
+
+MOVE = "MOVE"
+"""The method of an operation that changes no attribute: as behind every write, the rules say the region then."""
 
 ECHOED_MEMBERS = 100
 """A PATCH answers with the members of a role that has at most so many."""
@@ -177,11 +180,22 @@ def _delete(work: _Work) -> Applied:
     return Applied(outcome=Outcome(operation_id=work.operation.id, status=204), entries=entries)
 
 
+def _move(work: _Work) -> Applied:
+    """Change nothing; whoever was deleted meanwhile moves nowhere (services/directory/region_placing.py)."""
+    try:
+        row = _lock(work)
+    except NotFoundError:
+        return Applied(outcome=Outcome(operation_id=work.operation.id, status=204))
+    resource = projection.without_secrets(rows.to_resource(work.resource_type, row), work.resource_type)
+    return Applied(outcome=Outcome(operation_id=work.operation.id, status=200, resource=resource))
+
+
 _METHODS: dict[str, Callable[[_Work], Applied]] = {
     "POST": _create,
     "PUT": _replace,
     "PATCH": _patch,
     "DELETE": _delete,
+    MOVE: _move,
 }
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, Connection, Engine, Uuid, bindparam, text
 
-from services.directory import attempts, backoff, batches, bulk_journal, database, failures, journal
+from services.directory import attempts, backoff, batches, bulk_journal, database, failures, journal, tenancy
 from services.directory.apply import Applied, apply, create_all, is_plain_create, refusal
 from services.directory.attempts import Attempt, Watch
 from services.directory.backoff import Fault
@@ -23,6 +23,7 @@ from services.directory.bulk_journal import Ring
 from services.directory.catalogues import Catalogues
 from services.directory.journal import Operation
 from services.directory.recent_tenants import RecentTenants
+from services.directory.region_placing import Placer
 from shared import metrics
 from shared.outcomes import Outcome, Reply
 from shared.scim.errors import InternalError
@@ -97,6 +98,7 @@ class Drainer:
     """Rings another shard, when its operations need wait no longer for what was applied here."""
     watch: Watch = attempts.unwatched
     catalogues: Catalogues = field(default_factory=Catalogues)
+    placer: Placer = field(default_factory=Placer)
     _rounds: dict[int, UUID] = field(default_factory=dict)
     """The shards with a backlog, and after which tenant the next round of turns begins."""
     _tenants: RecentTenants = field(default_factory=RecentTenants)
@@ -221,7 +223,7 @@ class Drainer:
         is chosen by the one that waits.
         """
         lock = f"SELECT pg_advisory_xact_lock({LOCK_SPACE}, {shard:d})"
-        return database.transaction_from(self.engine, f"{lock}; SAVEPOINT entered")
+        return database.transaction_from(self.engine, f"{tenancy.TO_SEVERAL}; {lock}; SAVEPOINT entered")
 
     def _run(self, connection: Connection, shard: int, batch: Batch, attempt: Attempt) -> list[Applied]:
         """Apply operations between a note that they are begun and its end; a failure in our hands is no crash."""
@@ -231,13 +233,16 @@ class Drainer:
             catalogues = self.catalogues.of_versions(connection, batch.catalogue_versions)
             refused = bulk_journal.refused(connection, operations)
             results: list[Applied] = []
-            for some in attempt.each(_runs(operations, refused)):
+            for some in tenancy.each(connection, attempt.each(_runs(operations, refused))):
                 if some[0].id in refused:
                     results.append(Applied(outcome=refusal(some[0].id, refused[some[0].id])))
                 elif len(some) > 1:
                     results += create_all(connection, some, catalogues, batch.now)
                 else:
                     results.append(apply(connection, some[0], catalogues[some[0].tenant_id], batch.now))
+            results = self.placer.place(
+                connection, operations, results, batch.catalogue_versions, catalogues, batch.now
+            )
             entries = [vars(entry) for result in results for entry in result.entries]
             journal.settle(connection, [result.outcome for result in results], entries, run_of=shard)
         except Exception:
@@ -254,7 +259,7 @@ class Drainer:
 
     def _recover(self, shard: int) -> int:
         """Count the starts of a run that did not end, unless somebody else did; return how many operations died."""
-        with database.transaction(self.engine) as connection:
+        with database.across(self.engine) as connection:
             connection.execute(_LOCK, {"space": LOCK_SPACE, "shard": shard})
             left = connection.execute(_LOOK, {"shard": shard}).one().left
             dead = self._count(connection, left, failures.UNFINISHED)
@@ -268,7 +273,7 @@ class Drainer:
 
     def _failed(self, shard: int, attempt: Attempt, operation: Operation, error: Exception) -> int:
         """Write down a failed start whose transaction could not do so; return how many operations died."""
-        with database.transaction(self.engine) as connection:
+        with database.across(self.engine) as connection:
             connection.execute(_LOCK, {"space": LOCK_SPACE, "shard": shard})
             connection.execute(_TAKE_BACK, {"shard": shard, "running": [operation.id]})
             failure = self._keep(connection, operation, error, attempt.seconds)
@@ -317,11 +322,12 @@ class Drainer:
 
 
 def _runs(operations: Sequence[Operation], refused: Collection[UUID]) -> list[list[Operation]]:
-    """Split operations, in their order, into those that are applied together: plain creates of one type in a row."""
+    """Split operations, in their order, into those that are applied together: plain creates of one tenant and type."""
     runs: list[list[Operation]] = []
-    kinds: list[str | None] = []
+    kinds: list[tuple[UUID, str] | None] = []
     for each in operations:
-        kind = each.resource_type if each.id not in refused and is_plain_create(each) else None
+        is_plain = each.id not in refused and is_plain_create(each)
+        kind = (each.tenant_id, each.resource_type) if is_plain else None
         if kind is not None and kinds and kinds[-1] == kind:
             runs[-1].append(each)
         else:

@@ -4,14 +4,13 @@ A bearer token is a provisioning token, or a JWT: an access token of ours, or on
 """
 
 from datetime import UTC, datetime
-from ipaddress import ip_address, ip_network
 from uuid import UUID
 
 from cachetools import TTLCache
 from flask import Request
 from sqlalchemy import Engine
 
-from services.directory import database, tenants, token_secrets, tokens
+from services.directory import addresses, database, tenants, token_secrets, tokens
 from services.directory.tokens import Principal
 from services.gateway import guard
 from services.gateway.flushing import TokenUses
@@ -59,10 +58,13 @@ class Authenticator:
 
     def portal(self, host: str) -> UUID | None:
         """Return the tenant whose portal this is, or None."""
-        if host not in self._portals:
-            with database.transaction(self._engine) as connection:
-                self._portals[host] = tenants.of_domain(connection, host)
-        return self._portals[host]
+        try:
+            return self._portals[host]
+        except KeyError:  # Not there, or not any more: what is asked for in two steps may end between them.
+            with database.across(self._engine) as connection:
+                found = tenants.of_domain(connection, host)
+            self._portals[host] = found
+            return found
 
     def _found(self, secret: str, address: str) -> Principal:
         """Return whose token it is, and remember it. Raises UnauthorizedError, which its address is held to."""
@@ -77,7 +79,7 @@ class Authenticator:
 
     def _look_up(self, secret: str) -> Principal:
         if secret.startswith(token_secrets.PREFIX):
-            with database.transaction(self._engine) as connection:
+            with database.across(self._engine) as connection:
                 found = tokens.authenticate(connection, secret)
         else:
             found = self._bearers.principal(secret)
@@ -103,7 +105,7 @@ def _check_time(principal: Principal) -> None:
 
 
 def _check_address(principal: Principal, address: str) -> None:
-    if principal.networks and not any(ip_address(address) in ip_network(each) for each in principal.networks):
+    if principal.networks and not addresses.is_within(address, principal.networks):
         raise ForbiddenError("This token may not be used from this address: see the networks it was created with")
 
 

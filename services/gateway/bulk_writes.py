@@ -6,7 +6,7 @@ Resource ids are made here, so every bulkId has its id before anything is begun.
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import quote
 from uuid import UUID
 
@@ -116,7 +116,11 @@ class _Planning:
     def _names(self, operation: Operation) -> set[str]:
         target = self._targets[operation.number]
         path = target.id if isinstance(target, Target) else None
-        return set(bulk_references.names([path, None if operation.method is Method.DELETE else operation.data]))
+        return set(bulk_references.names([path, self._body(operation)]))
+
+    def _body(self, operation: Operation) -> Any:
+        """Return the data of an operation; what a DELETE brings along is nobody's, and not read."""
+        return None if operation.method is Method.DELETE else operation.data
 
     def _prepare(self, operation: Operation, mates: frozenset[str]) -> Prepared:
         target = self._targets[operation.number]
@@ -132,7 +136,7 @@ class _Planning:
     def _single(self, operation: Operation, target: Target) -> Single:
         sender = replace(self._sender, if_match=operation.version)
         resource_type, resource_id = target.resource_type, self._id(target)
-        data = bulk_references.resolve(operation.data, self._ids)
+        data = bulk_references.resolve(self._body(operation), self._ids)
         match operation.method:
             case Method.POST:
                 return Single(write=self._create(operation, resource_type, data))

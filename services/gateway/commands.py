@@ -33,6 +33,8 @@ def gateway() -> None:
         *("--timeout", "60", "--keep-alive", "75", "--name", "gateway"),
         *("--limit-request-line", str(serving.LONGEST_LINE), "--limit-request-fields", "100"),
         *("--limit-request-field_size", str(loaded.max_header_bytes or ANY_HEADERS)),
+        # By default gunicorn takes paths and schemes from the headers of whoever connects from this machine.
+        *("--forwarded-allow-ips", ""),
         *("--logger-class", "shared.serverlog.JSONLogger", "--log-level", "warning"),
         *("--no-control-socket", "services.gateway.wsgi:application"),
     ]

@@ -7,15 +7,14 @@ apart all have one address, and so have many customers of one identity provider.
 import hashlib
 import logging
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from http import HTTPStatus
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 from uuid import uuid4
 
 import orjson
 from cachetools import TTLCache
 
+from services.directory import addresses
 from services.gateway.windows import Windows
 from shared import metrics
 from shared.scim import messages
@@ -40,7 +39,7 @@ class Guard:
         """Note that a wrong token, secret or assertion came from an address."""
         if self._wrong is None:
             return
-        key = _network(address)
+        key = addresses.network(address)
         self._wrong.add(key)
         if self._wrong.is_full(key):
             logger.warning("too many wrong tokens", extra={"address": address})
@@ -52,12 +51,12 @@ class Guard:
 
     def refusal(self, address: str, secret: str) -> TooManyRequestsError | None:
         """Return the error for an address that has sent too many wrong ones, unless this one is known to be right."""
-        if self._wrong is None or not self._wrong.is_full(_network(address)):
+        if self._wrong is None or not self._wrong.is_full(addresses.network(address)):
             return None
         if digest(secret) in self._right or self._is_ours(secret):
             return None
         metrics.count(metrics.LIMITED, WRONG)
-        return TooManyRequestsError(_DETAIL, retry_after=self._wrong.retry_after(_network(address)))
+        return TooManyRequestsError(_DETAIL, retry_after=self._wrong.retry_after(addresses.network(address)))
 
 
 class GuardedWSGI:
@@ -93,13 +92,3 @@ def _refuse(error: TooManyRequestsError, start_response: Callable[..., Any]) -> 
     ]
     start_response(f"{error.status} {HTTPStatus(error.status).phrase}", headers)
     return [body]
-
-
-@lru_cache(4096)
-def _network(address: str) -> str:
-    """Return what counts as one address: of IPv6 the network that one customer has."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    return str(ip_network(f"{parsed}/64", strict=False)) if isinstance(parsed, IPv6Address) else address

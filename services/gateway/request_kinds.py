@@ -17,7 +17,9 @@ from shared.scim.resource_types import GROUPS, USERS
 from shared.scim.schemas.common import ID
 from shared.scim.searches import Search
 
-_MATCH = re.compile(r'\s*([\w.:]+)[^"]*?\seq\s+"([^"]*)"', re.IGNORECASE)
+# The name is taken as a whole: to try each of its beginnings takes the square of its length, and this filter may be one
+# that was refused for its length.
+_MATCH = re.compile(r'\s*([\w.:]++)[^"]*?\seq\s+"([^"]*)"', re.IGNORECASE)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _TEST_COUNT = 2
 _DISCOVERY = frozenset({"ServiceProviderConfig", "Schemas", "ResourceTypes"})

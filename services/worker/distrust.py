@@ -16,7 +16,7 @@ from shared import metrics, queue
 
 logger = logging.getLogger(__name__)
 
-TASKS = frozenset({queue.DRAIN, queue.SWEEP, queue.MAINTAIN})
+TASKS = frozenset({queue.DRAIN, queue.SWEEP, queue.MAINTAIN, queue.MOVE})
 OURS = queue.QUEUE
 CONTENT_TYPE = "application/json"
 UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)

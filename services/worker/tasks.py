@@ -1,4 +1,4 @@
-"""The tasks: drain a shard, sweep up what a lost wake left behind, and keep the partitions.
+"""The tasks: drain a shard, sweep up what a lost wake left behind, move people, and keep the partitions.
 
 A task carries a shard and never a payload. It reads the present state, so it may run twice, late, or beside itself.
 """
@@ -26,6 +26,7 @@ from services.directory import (
     unanswered,
 )
 from services.directory.drain import Drainer
+from services.directory.region_moving import Mover
 from shared import logs, metrics, queue
 from shared.settings import Settings
 
@@ -62,7 +63,11 @@ class Tasks:
         def maintain(*_: object, **__: object) -> None:
             self.maintain()
 
-        for name, task in ((queue.DRAIN, drain), (queue.SWEEP, sweep), (queue.MAINTAIN, maintain)):
+        def move(*_: object, **__: object) -> None:
+            self.move()
+
+        tasks = {queue.DRAIN: drain, queue.SWEEP: sweep, queue.MAINTAIN: maintain, queue.MOVE: move}
+        for name, task in tasks.items():
             self.celery.task(task, name=name)
 
     def drain(self, shards: Sequence[object], *, is_patient: bool) -> None:
@@ -94,7 +99,7 @@ class Tasks:
         """Wake every shard that has work which is due and waits."""
         queue.tell_swept(self.redis, self.settings)
         try:
-            with database.transaction(self.engine) as connection:
+            with database.across(self.engine) as connection:
                 released = journal.release_far_ones(connection)
                 shards = journal.waiting_shards(connection, LOST_SECONDS)
         except SQLAlchemyError as error:
@@ -108,6 +113,21 @@ class Tasks:
             metrics.count(metrics.SWEPT, times=len(shards))
             logger.info("swept", extra={"shards": len(shards)})
         self._seal()
+        self.move()
+
+    def move(self) -> None:
+        """Journal the next moves of those whom new rules put elsewhere, and go on behind everything else."""
+        mover = Mover(engine=self.engine, shards=self.settings.shards, wake=self._wake_patiently)
+        try:
+            is_worth_while = mover.advance()
+        except SQLAlchemyError as error:
+            logger.warning("moving failed", extra={"fault": backoff.classify(error).name})
+            return
+        if is_worth_while:
+            queue.go_on_moving(self.celery)
+
+    def _wake_patiently(self, shard: int) -> None:
+        queue.wake(self.celery, self.redis, shard, is_patient=True)
 
     def _seal(self) -> None:
         """Take what tokens changed into the audit; what fails is done the next time."""
@@ -119,14 +139,14 @@ class Tasks:
     def maintain(self) -> None:
         """Make the partitions of the coming weeks, drop what is too old, replace keys, warn of tokens that end soon."""
         try:
-            with database.transaction(self.engine) as connection:
+            with database.across(self.engine) as connection:
                 partitions.maintain(connection, datetime.now(UTC), keep=partitions.kept(self.settings))
                 unanswered.drop_old(connection)
                 idempotency.drop_old(connection)
                 assertions.drop_old(connection)
             with database.transaction(self.engine) as connection:
                 made = signing_keys.maintain(connection, timedelta(days=self.settings.key_days))
-            with database.transaction(self.engine) as connection:
+            with database.across(self.engine) as connection:
                 soon = tokens.ending(connection)
         except SQLAlchemyError as error:
             logger.warning("maintenance failed", extra={"fault": backoff.classify(error).name})

@@ -28,7 +28,7 @@ URN = re.compile(r"urn:[a-z0-9][a-z0-9-]{0,30}[a-z0-9]:[a-z0-9](?:[a-z0-9._:-]*[
 #     ATTRNAME = ALPHA *(nameChar)    ; RFC 7643 section 2.1
 #     nameChar = "$" / "-" / "_" / DIGIT / ALPHA
 NAME = re.compile(r"[A-Za-z][$\-_0-9A-Za-z]*", re.ASCII)
-_JSON = re.compile(r"\s*\[?\s*\{")
+_JSON = re.compile(r"\s*+(?:\[\s*+)?\{")
 REFERENCE_NAME = "$ref"
 # The common attributes (RFC 7643 section 3.1), and the words of filters (RFC 7644 section 3.4.2.2).
 RESERVED_NAMES = frozenset({"id", "externalid", "meta", "schemas", "and", "or", "not"})

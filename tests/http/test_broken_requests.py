@@ -62,6 +62,44 @@ def test_a_body_that_does_not_arrive_whole_is_refused(
     assert client.get("/Users").json()["totalResults"] == 0
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        (b"Authorization : Bearer {secret}\r\n", b"400"),
+        (b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", b"400"),
+        (b"Transfer-Encoding: xchunked\r\n", b"501"),
+        (b"Expect: {secret}\r\n", b"417"),
+        (b"X: a\x00b\r\n", b"400"),
+        (b"Content-Length: {secret}\r\n", b"400"),
+    ],
+    ids=["name", "two lengths", "coding", "expectation", "NUL", "length"],
+)
+def test_what_is_no_http_is_refused_in_the_protocols_words_without_quoting_it(
+    client: Client, stack: Settings, headers: bytes, status: bytes
+) -> None:
+    answer = send(stack, client, headers.replace(b"{secret}", client.tenant.secret.encode()), b"")
+
+    assert answer.split(b" ", 2)[1] == status, answer
+    assert b"urn:ietf:params:scim:api:messages:2.0:Error" in answer
+    assert client.tenant.secret.encode() not in answer
+
+
+@pytest.mark.parametrize("header", [b"SCRIPT_NAME: /rest", b"PATH_INFO: /healthz", b"SCRIPT_NAME: /x"])
+def test_no_header_makes_another_path_of_a_path(client: Client, stack: Settings, header: bytes) -> None:
+    """A proxy would look at one path, and the gateway at another."""
+    answer = send(stack, client, header + b"\r\nContent-Length: %d\r\n" % len(USER), USER)
+
+    assert answer.split(b" ", 2)[1] == b"201", answer
+    assert b"\r\nLocation: " + stack.public_url.encode() + b"/rest/scim/v2/Users/" in answer
+
+
+def test_no_name_and_no_version_of_what_serves_is_told(client: Client, stack: Settings) -> None:
+    answer = send(stack, client, b"Content-Length: %d\r\n" % len(USER), USER)
+
+    assert b"\r\nServer: Muster\r\n" in answer
+    assert b"gunicorn" not in answer.lower()
+
+
 def test_a_chunked_body_is_taken(client: Client, stack: Settings) -> None:
     answer = send(stack, client, b"Transfer-Encoding: chunked\r\n", chunked(USER[:40], USER[40:]))
 
@@ -118,3 +156,28 @@ def test_a_longer_request_line_is_refused_as_a_scim_error(client: Client, stack:
 
     assert (status, error["schemas"], error["status"]) == (414, [messages.ERROR], "414")
     assert ".search" in error["detail"]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b'GET /rest/scim/v2/Users?filter=userName eq "ada@example.com" HTTP/1.1\r\nHost: x\r\n\r\n',
+        "GET /rest/scim/v2/Users?filter=userName%20eq%20%22zoë%22 HTTP/1.1\r\nHost: x\r\n\r\n".encode(),
+        b"GET /rest/scim/v2/Users HTTP/9.9\r\nHost: x\r\n\r\n",
+        b"GET /rest/scim/v2/Users HTTP/1.1\r\nHost: x\r\nno field\r\n\r\n",
+        b"GET /rest/scim/v2/Users HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"hello\r\n\r\n",
+    ],
+    ids=["spaces", "not ASCII", "version", "header", "two lengths", "nothing"],
+)
+def test_what_is_no_http_is_refused_as_a_scim_error(stack: Settings, request_: bytes) -> None:
+    host, _, port = stack.gateway_bind.rpartition(":")
+
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(request_)
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert messages.MEDIA_TYPE.encode() in head
+    assert json.loads(body)["schemas"] == [messages.ERROR]

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine
 
-from services.directory import clients, database, token_secrets
+from services.directory import clients, database, token_secrets, tokens
 from services.directory.tokens import Terms
 from services.gateway import errors
 from services.stack import children, state
@@ -209,6 +209,30 @@ def test_an_address_that_guesses_is_refused_and_tokens_that_were_right_are_not(
     assert httpx.get(url, headers=wrong() | elsewhere).status_code == 401
     assert httpx.get(f"{settings.public_url}/readyz", headers=here).status_code == 200
     assert children.until(lambda: counted(settings, "wrong tokens") > 0, MOST_SECONDS)
+
+
+def test_an_address_with_a_port_is_that_address_and_what_is_none_is_in_no_network(
+    settings: Settings, busy: Client, own_engine: Engine
+) -> None:
+    """Azure's gateways write the port beside it, which is another one each time."""
+    url = f"{settings.public_url}/rest/scim/v2/Users?count=0"
+    with database.transaction(own_engine) as connection:
+        terms = Terms(networks=["203.0.113.0/24"])
+        secret = tokens.create(connection, busy.tenant.principal.tenant_id, "bound", terms=terms)
+
+    def ask(written: str) -> int:
+        headers = {"Authorization": f"Bearer {secret}", "X-Forwarded-For": written}
+        return httpx.get(url, headers=headers).status_code
+
+    assert [ask(each) for each in ("203.0.113.7:4711", "::ffff:203.0.113.7", "[::ffff:203.0.113.7]:1")] == [200] * 3
+    assert [ask(each) for each in ("unknown", "198.51.100.7:4711", "_x")] == [403] * 3
+
+    ports = iter(range(1024, 65_536))
+    accepted, refused = until_refused(
+        lambda: httpx.get(url, headers=wrong() | {"X-Forwarded-For": f"203.0.113.9:{next(ports)}"})
+    )
+    assert WRONG <= accepted <= 2 * WRONG
+    assert_told(refused, 429)
 
 
 def test_guessing_the_secret_of_a_client_is_guessing(settings: Settings) -> None:

@@ -1,6 +1,7 @@
 """Logs: JSON lines with one request id through gateway and worker, and never a value or a token."""
 
 import json
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -86,6 +87,34 @@ def test_no_value_and_no_token_is_logged_by_anyone(client: Client, stack: Settin
     assert "the-last-one" in written
     for secret in (*SECRETS, client.tenant.secret):
         assert secret not in written, secret
+
+
+def test_nothing_of_what_is_no_http_is_logged(client: Client, stack: Settings, lines: Lines) -> None:
+    """gunicorn quotes what it cannot read; a body whose length is wrong is read as the next request."""
+    host, _, port = stack.gateway_bind.rpartition(":")
+    secret = client.tenant.secret
+    wrong_length = (
+        f"POST /rest/scim/v2/Users HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {secret}\r\n"
+        f'Content-Type: application/scim+json\r\nContent-Length: 2\r\n\r\n{{}}"title": "{SECRETS[2]}"\r\n\r\n'
+    )
+    for sent in (
+        f"GET /rest/scim/v2/Users?filter=\u00e9{SECRETS[0]} HTTP/1.1\r\n\r\n",
+        f"GET /healthz HTTP/1.1\rAuthorization: Bearer {secret}\r\n\r\n",
+        wrong_length,
+    ):
+        with socket.create_connection((host, int(port)), timeout=60) as connection:
+            connection.sendall(sent.encode())
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(65_536):
+                pass
+    client.create_user()
+    until(client, lambda: sum("request cannot be read" in line for _, line in lines) >= 3)
+
+    written = "\n".join(line for _, line in lines)
+
+    assert written.count("request cannot be read") >= 3
+    for private in (secret, SECRETS[0], SECRETS[2]):
+        assert private not in written
 
 
 def test_every_line_of_our_processes_is_json(client: Client, lines: Lines) -> None:

@@ -2,7 +2,9 @@
 
 import csv
 import io
+import json
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from typing import Any
 
@@ -87,6 +89,22 @@ def test_what_makes_no_sense_is_refused_with_a_page(admin: Browser, query: dict[
 
     assert response.status_code == status
     assert "<h1>" in response.text
+
+
+def test_a_place_that_the_database_cannot_take_is_refused_with_a_page(admin: Browser, client: Client) -> None:
+    user = client.create_user()
+    history = f"/employees/{user['id']}/history"
+
+    def place(*parts: object) -> str:
+        return urlsafe_b64encode(json.dumps(parts).encode()).decode()
+
+    answers = [
+        admin.get("/employees", params={"after": place("a\0b", user["id"])}),
+        admin.get(history, params={"after": place("2026-01-02T03:04:05+00:00", 2**63)}),
+    ]
+
+    assert [each.status_code for each in answers] == [400, 400]
+    assert admin.get(history, params={"after": place("2026-01-02T03:04:05+00:00", 2**63 - 1)}).status_code == 200
 
 
 def test_a_page_leads_to_the_next_and_back(admin: Browser, client: Client) -> None:

@@ -4,6 +4,7 @@ import socket
 import ssl
 import sysconfig
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -55,7 +56,13 @@ def behind_engine(behind: Settings) -> Iterator[Engine]:
 
 @pytest.fixture(scope="module")
 def proxy(behind: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
-    data = tmp_path_factory.mktemp("proxy")
+    with running(tmp_path_factory.mktemp("proxy"), behind.gateway_bind, behind.portal_bind) as found:
+        yield found
+
+
+@contextmanager
+def running(data: Path, gateway: str, portal: str) -> Iterator[Proxy]:
+    """Run the proxy before a gateway and a portal."""
     chosen = ports.choose({"tls": "127.0.0.1:0", "plain": "127.0.0.1:0"})
     port = ports.split(chosen["tls"])[1]
     environ = conftest.environment() | {
@@ -64,8 +71,8 @@ def proxy(behind: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         "XDG_CONFIG_HOME": str(data),
         "MUSTER_PROXY_HTTPS_PORT": str(port),
         "MUSTER_PROXY_HTTP_PORT": str(ports.split(chosen["plain"])[1]),
-        "MUSTER_GATEWAYS": behind.gateway_bind,
-        "MUSTER_PORTALS": behind.portal_bind,
+        "MUSTER_GATEWAYS": gateway,
+        "MUSTER_PORTALS": portal,
     }
     argv = (str(CADDY), "run", "--config", str(CONFIGURATION), "--adapter", "caddyfile")
     child = Child(Program(name="proxy", argv=argv, environment=environ), children.quiet)
@@ -110,21 +117,112 @@ def test_every_answer_asks_for_tls_from_then_on_and_tells_no_version(outside: ht
 
 
 def test_the_staff_portal_is_beside_the_protocol(proxy: Proxy) -> None:
-    page = httpx.get(f"https://localhost:{proxy.port}/", verify=proxy.trusting, follow_redirects=True)
+    page = httpx.get(f"https://localhost:{proxy.port}/", verify=proxy.trusting, follow_redirects=True, timeout=PATIENCE)
 
     assert page.status_code == 200
     assert page.headers["Content-Type"].startswith("text/html")
     assert page.headers["Strict-Transport-Security"] == "max-age=31536000"
 
 
-def test_old_versions_of_tls_are_refused(proxy: Proxy) -> None:
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
+def test_old_versions_of_tls_are_refused(proxy: Proxy, version: ssl.TLSVersion) -> None:
     old = proxy.trusting
     old.set_ciphers("DEFAULT:@SECLEVEL=0")
-    with pytest.warns(DeprecationWarning, match=r"TLSv1_1"):
-        old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
+    with pytest.warns(DeprecationWarning, match=r"TLSv1"):
+        old.minimum_version = old.maximum_version = version
 
     with pytest.raises(ssl.SSLError, match=r"(?i)version|protocol"), _plain(proxy) as connection:
         old.wrap_socket(connection, server_hostname="localhost")
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_later_versions_of_tls_are_spoken_with_forward_secrecy(proxy: Proxy, version: ssl.TLSVersion) -> None:
+    context = proxy.trusting
+    context.minimum_version = context.maximum_version = version
+
+    with _plain(proxy) as plain, context.wrap_socket(plain, server_hostname="localhost") as connection:
+        spoken, cipher = connection.version(), connection.cipher()
+
+    assert spoken == version.name.replace("v1_", "v1.")
+    assert cipher is not None
+    assert cipher[0].startswith(("ECDHE-", "TLS_"))
+
+
+@pytest.mark.parametrize(("path", "styles"), [("/", "'self'"), ("/docs", "'self' 'unsafe-inline'")])
+def test_pages_come_with_a_policy_that_lets_no_script_in(proxy: Proxy, path: str, styles: str) -> None:
+    """Swagger UI sets styles from its own script; a style reads nothing here, for nothing leads out."""
+    page = httpx.get(
+        f"https://localhost:{proxy.port}{path}", verify=proxy.trusting, follow_redirects=True, timeout=PATIENCE
+    )
+
+    policy = dict(each.split(" ", 1) for each in page.headers["Content-Security-Policy"].split("; "))
+    assert page.status_code == 200
+    assert (policy["default-src"], policy["script-src"], policy["style-src"]) == ("'none'", "'self'", styles)
+    assert (policy["base-uri"], policy["frame-ancestors"]) == ("'none'", "'none'")
+    assert page.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("path", ["/docs/%2e%2e/metrics", "/docs/../metrics", "//metrics", "/./readyz", "/%6detrics"])
+def test_what_only_operators_ask_is_not_there_under_another_spelling(proxy: Proxy, path: str) -> None:
+    request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nSCRIPT_NAME: /docs\r\nConnection: close\r\n\r\n"
+
+    answer = _said(proxy, request.encode())
+
+    assert answer.split(b" ", 2)[1] in {b"303", b"308", b"404"}, answer
+    assert b"muster_" not in answer
+    assert b'"status"' not in answer or b"messages:2.0:Error" in answer
+
+
+def test_a_header_of_the_client_makes_no_other_path(proxy: Proxy) -> None:
+    answer = _said(
+        proxy, b"GET /docs/readyz HTTP/1.1\r\nHost: localhost\r\nSCRIPT_NAME: /docs\r\nConnection: close\r\n\r\n"
+    )
+
+    assert answer.split(b" ", 2)[1] == b"404"
+
+
+def test_a_gateway_hears_of_a_body_when_it_has_come_whole(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gateway:
+        address = f"127.0.0.1:{gateway.getsockname()[1]}"
+        with running(tmp_path, address, address) as found, _tls(found) as client:
+            client.sendall(b"POST /scim/v2/Users HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n12345")
+            gateway.settimeout(1)
+            with pytest.raises(TimeoutError):
+                gateway.accept()
+
+            client.sendall(b"67890")
+            gateway.settimeout(PATIENCE)
+            connection, _ = gateway.accept()
+            with connection:
+                received = connection.recv(65_536)
+                while not received.endswith(b"67890"):
+                    received += connection.recv(65_536)
+                connection.sendall(b"HTTP/1.1 204 No Content\r\nServer: x/1\r\nVia: y\r\n\r\n")
+            answer = client.recv(65_536)
+
+    assert b"\r\nContent-Length: 10\r\n" in received
+    assert received.endswith(b"\r\n\r\n1234567890")
+    assert answer.startswith(b"HTTP/1.1 204 ")
+    assert not {b"server:", b"via:"} & {line.split(b" ")[0].lower() for line in answer.split(b"\r\n")}
+
+
+def test_headers_that_do_not_come_are_not_waited_for(proxy: Proxy) -> None:
+    with _tls(proxy) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
+
+        assert connection.recv(1_000) == b""
+
+
+def test_a_gateway_that_is_away_is_told_in_the_protocols_words(tmp_path: Path) -> None:
+    nobody = ports.choose({"x": "127.0.0.1:0"})["x"]
+    with running(tmp_path, nobody, nobody) as found:
+        answer = httpx.get(f"https://localhost:{found.port}{SCIM}/Users", verify=found.trusting, timeout=PATIENCE)
+
+    assert (answer.status_code, answer.json()["status"]) == (502, "502")
+    assert answer.headers["Content-Type"] == "application/scim+json"
+    assert answer.headers["Retry-After"] == "5"
+    assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
+    assert not {"server", "via"} & set(answer.headers)
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/readyz", "/healthz"])
@@ -169,6 +267,19 @@ def _client(proxy: Proxy, tenant: Tenant) -> httpx.Client:
         verify=proxy.trusting,
         timeout=PATIENCE,
     )
+
+
+@contextmanager
+def _tls(proxy: Proxy) -> Iterator[ssl.SSLSocket]:
+    with _plain(proxy) as plain, proxy.trusting.wrap_socket(plain, server_hostname="localhost") as connection:
+        yield connection
+
+
+def _said(proxy: Proxy, request: bytes) -> bytes:
+    """Return all that is answered to a request."""
+    with _tls(proxy) as connection:
+        connection.sendall(request)
+        return b"".join(iter(lambda: connection.recv(65_536), b""))
 
 
 def _plain(proxy: Proxy) -> socket.socket:

@@ -324,7 +324,7 @@ def test_what_failed_before_is_run_alone(
     engine: Engine, tenant: Tenant, drainer: Drainer, caplog: pytest.LogCaptureFixture
 ) -> None:
     """So nobody shares a run with what may end its process, and no batch is done for nothing."""
-    lane = ids.new()
+    drainer, lane = replace_fields(drainer, max_starts=1_000), ids.new()
     accept(engine, write(tenant, lane=lane))
     accept(engine, write(tenant, "POISON", lane=lane))
     drainer.drain(0)

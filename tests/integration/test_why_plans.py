@@ -56,7 +56,7 @@ def test_no_statement_reads_more_than_a_few_rows(engine: Engine, large: Tenant, 
 
 
 def test_the_crowd_is_large(engine: Engine, large: Tenant) -> None:
-    with database.transaction(engine) as connection:
+    with database.transaction(engine, large.principal.tenant_id) as connection:
         sizes = [
             connection.scalar(select(func.count()).where(table.c.tenant_id == large.principal.tenant_id))
             for table in (tables.employee, tables.history)

@@ -13,7 +13,8 @@ from flask import Flask, Response, g, redirect, request, url_for
 from sqlalchemy import Engine
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from services.directory import database
+from services.directory import database, tenancy
+from services.directory.addresses import PlainAddresses
 from services.directory.permissions import Permission
 from services.directory.portal import assets, errors, pages, visits, words
 from services.directory.portal.desk import Desk
@@ -69,7 +70,11 @@ def create(settings: Settings) -> Flask:
     """Return the application."""
     # How a search is best answered depends on what is searched: a plan for all of them scans every employee.
     engine = database.connect(
-        settings.database_url, process="portal", pool_size=POOL_SIZE, plan_cache_mode="force_custom_plan"
+        settings.database_url,
+        process="portal",
+        pool_size=POOL_SIZE,
+        role=tenancy.WORK,
+        plan_cache_mode="force_custom_plan",
     )
     bell, redis = queue.create(settings), queue.redis_client(settings)
     desk = Desk(engine=engine, settings=settings, wake=partial(queue.wake, bell, redis))
@@ -84,7 +89,7 @@ def create(settings: Settings) -> Flask:
     app.jinja_env.filters.update(words.FILTERS)
     # Only what our own proxies added is believed; whatever a client wrote itself comes before it.
     app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-        app.wsgi_app, x_for=settings.trusted_proxies, x_proto=0, x_host=0, x_port=0, x_prefix=0
+        PlainAddresses(app.wsgi_app), x_for=settings.trusted_proxies, x_proto=0, x_host=0, x_port=0, x_prefix=0
     )
     every = {route.endpoint: route for route in _routes(desk)}
     for route in every.values():

@@ -22,6 +22,8 @@ def portal() -> None:
         *("--workers", "1", "--bind", loaded.portal_bind, "--graceful-timeout", str(LEAVING_SECONDS)),
         *("--timeout", "60", "--keep-alive", "75", "--name", "portal"),
         *("--limit-request-line", str(LONGEST_LINE), "--limit-request-field_size", "8190"),
+        # By default gunicorn takes paths and schemes from the headers of whoever connects from this machine.
+        *("--forwarded-allow-ips", ""),
         *("--logger-class", "shared.serverlog.JSONLogger", "--log-level", "warning"),
         *("--no-control-socket", "services.directory.portal.wsgi:application"),
     ]

@@ -10,6 +10,7 @@ import orjson
 from services.directory import employee_list, history_pages
 from services.directory.portal.errors import ToldError
 
+_NUMBERS = range(-(2**63), 2**63)
 MALFORMED = "The address of this page is damaged. Begin with the first page."
 
 
@@ -36,7 +37,7 @@ def entry(text: str) -> history_pages.Place:
     """Return the place that a text says. Raises ToldError."""
     try:
         at, number = _read(text)
-        return history_pages.Place(datetime.fromisoformat(at), int(number))
+        return history_pages.Place(datetime.fromisoformat(at), _bigint(int(number)))
     except (ValueError, TypeError) as error:
         raise ToldError(400, MALFORMED) from error
 
@@ -55,6 +56,12 @@ def _write(parts: list[Any]) -> str:
 
 def _read(text: str) -> list[Any]:
     found = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    if not isinstance(found, list) or len(found) != 2 or "\0" in str(found):
-        raise ValueError("a place has two parts")
+    if not isinstance(found, list) or len(found) != 2 or any("\0" in str(part) for part in found):
+        raise ValueError("a place has two parts, and no NUL, which PostgreSQL does not take")
     return found
+
+
+def _bigint(number: int) -> int:
+    if number not in _NUMBERS:
+        raise ValueError("PostgreSQL has no such number")
+    return number

@@ -26,8 +26,14 @@ class Desk:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """Run the block in one transaction."""
-        with database.transaction(self.engine) as connection:
+        """Run the block in one transaction, which serves the visitor's tenant."""
+        with database.transaction(self.engine, me().tenant_id) as connection:
+            yield connection
+
+    @contextmanager
+    def before_sign_in(self) -> Iterator[Connection]:
+        """Run the block in one transaction, which has to find out whose it is."""
+        with database.across(self.engine) as connection:
             yield connection
 
     @property

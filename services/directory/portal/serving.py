@@ -25,3 +25,7 @@ class Worker(serving.Worker):
         "This request is too large",
         "Delete the cookies of this site in your browser, and try again.",
     )
+    unreadable = _page("400 Bad Request", "This request cannot be read", "Load the page anew, and try again.")
+    expecting = _page("417 Expectation Failed", "This request expects too much", "Load the page anew, and try again.")
+    strangely_coded = _page("501 Not Implemented", "This request cannot be read", "Load the page anew, and try again.")
+    failed = _page("500 Internal Server Error", "Something went wrong on our side", "Try again in a moment.")

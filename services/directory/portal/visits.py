@@ -67,7 +67,7 @@ def own_path(wanted: str) -> str:
 def _visitor(desk: Desk, secret: str, *, is_click: bool) -> Visitor | None:
     if not secret:
         return None
-    with desk.transaction() as connection:
+    with desk.before_sign_in() as connection:
         return portal_sessions.visitor(connection, secret, notes_use=is_click)
 
 

@@ -1,0 +1,80 @@
+"""Fuzz everything that reads what strangers send: the parsers in this process, and a stack over HTTP.
+
+`python -m tests.fuzz.run`, by way of `make fuzz`. COUNT says how many requests are sent, SEED which ones they are, and
+SECONDS when to stop before that; PARSED says how many texts each parser is given, which are no requests and not counted
+as such.
+"""
+
+import os
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import click
+
+from tests.fuzz import flood, guided, parsers, site, watch
+from tests.fuzz.flood import Outcome, Target
+from tests.fuzz.verdict import Finding
+
+SHOWN = 40
+PARSED = 2_000
+
+
+def main() -> None:
+    """Run what the environment asks for; the status is 1 when something was found."""
+    count, parsed = (int(os.environ.get(name) or default) for name, default in (("COUNT", 100_000), ("PARSED", PARSED)))
+    seconds, seed = float(os.environ.get("SECONDS") or 10**9), int(os.environ.get("SEED") or random.randrange(10**6))
+    click.echo(f"seed {seed}")
+    findings = [*_parsers(parsed, seed), *_requests(count, seconds, seed)]
+    for each in findings[:SHOWN]:
+        click.echo(f"* {each}")
+    click.echo(f"{len(findings)} findings" if findings else "nothing was found")
+    sys.exit(1 if findings else 0)
+
+
+def _parsers(count: int, seed: int) -> list[Finding]:
+    """Give each parser so many texts, and as many to those that a fuzzer may look into."""
+    findings = parsers.explore(parsers.ALL, count, seed)
+    click.echo(f"parsers: {len(parsers.ALL)}, {count} texts each by Hypothesis")
+    if not guided.is_there():
+        click.echo("parsers: none by atheris, which is not installed (make fuzz tries to)")
+        return findings
+    found = [each for name in parsers.ALL for each in guided.explore(name, 10 * count, seed)]
+    click.echo(f"parsers: {len(parsers.ALL)}, {10 * count} texts each by atheris, guided by what they reach")
+    return findings + found
+
+
+def _requests(count: int, seconds: float, seed: int) -> list[Finding]:
+    """Send so many requests to the gateway, and a tenth as many to the portal; after the seconds it is over."""
+    with tempfile.TemporaryDirectory(prefix="muster-fuzz-") as folder, site.running(Path(folder)) as place:
+        with watch.memory(place.data) as memory:
+            until = time.monotonic() + seconds
+            pages = _flood(place.portal, count // 10, seed, time.monotonic() + seconds / 10)
+            requests = _flood(place.gateway, count, seed, until)
+        for name, (before, after) in memory.ends().items():
+            click.echo(f"{name}: {before / 2**20:.0f} MB after its start, {after / 2**20:.0f} MB at the end")
+        click.echo(f"log: {place.log.lines} lines, {len(place.log.findings)} with an error or a secret")
+        return [*pages.findings, *requests.findings, *place.log.findings, *memory.findings()]
+
+
+def _flood(target: Target, count: int, seed: int, until: float) -> Outcome:
+    begun = time.monotonic()
+    outcome = flood.run(target, count, seed, lambda: time.monotonic() > until, _progress)
+    _tell(outcome, time.monotonic() - begun)
+    return outcome
+
+
+def _progress(sent: int) -> None:
+    click.echo(f"{time.strftime('%H:%M:%S')}: {sent} requests")
+
+
+def _tell(outcome: Outcome, seconds: float) -> None:
+    click.echo(f"requests: {outcome.sent} ({outcome.sent / seconds:.0f}/s), {outcome.broken} of them broken below HTTP")
+    click.echo("answers: " + ", ".join(f"{status}: {n}" for status, n in sorted(outcome.statuses.items())))
+    click.echo(f"slower than a second beside the others: {len(outcome.suspects)}; when sent alone: see the findings")
+
+
+if __name__ == "__main__":
+    main()
