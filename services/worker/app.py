@@ -18,7 +18,7 @@ from services.directory.announcing import Announcer
 from services.directory.counters import CounterWriter
 from services.directory.drain import Drainer
 from services.directory.keys import SharedKey
-from services.worker import distrust, hanging, inheritance, schedule, steadiness
+from services.worker import consuming, distrust, hanging, inheritance, schedule, steadiness
 from services.worker.tasks import Tasks
 from shared import logs, metrics, queue, readiness, settings
 
@@ -31,6 +31,7 @@ logs.configure(_settings.log_level, os.environ.get(PROCESS, "worker"))
 distrust.install()
 steadiness.install()
 app = queue.create(_settings)
+app.conf.worker_consumer = f"{consuming.__name__}:{consuming.Consumer.__name__}"
 app.conf.beat_scheduler = f"{schedule.__name__}:{schedule.Scheduler.__name__}"
 _redis = queue.redis_client(_settings)
 _engine = database.connect(_settings.database_url, process="worker", pool_size=4, role=tenancy.WORK)
