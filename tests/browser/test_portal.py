@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete
 
+from services.directory import database, portal_tables
 from shared.settings import Settings
 from tests.browser.conftest import SMALL, WIDE, Portal, enter
 from tests.conftest import make_tenant
@@ -169,11 +170,54 @@ def test_a_connection_turns_green_while_somebody_looks(portal: Portal, stack: Se
         client.create_user()
 
         expect(page.locator(".strip .has")).to_contain_text("First user", timeout=60_000)
+
+
+def test_a_page_without_a_stream_asks_again_and_says_when_it_cannot(
+    portal: Portal, stack: Settings, stack_engine: Engine
+) -> None:
+    tenant = make_tenant(stack_engine)
+    with portal.page() as page, Client(stack.public_url, tenant) as client:
+        page.context.clear_cookies()
+        enter(page, stack, stack_engine, tenant)
+        page.route("**/progress/live", lambda route: route.fulfill(status=503, body="full"))
+        page.goto(f"{portal.url}{CONNECTIONS}/{tenant.principal.token_id}")
+        expect(page.locator(".strip .has-not")).to_have_count(5)
+
+        client.create_user()
+
+        expect(page.locator(".strip .has")).to_contain_text("First user", timeout=60_000)
         page.route("**/progress", lambda route: route.fulfill(status=503, body="<p>gone</p>"))
         expect(page.locator("#progress.old")).to_be_visible(timeout=60_000)
         expect(page.locator(".strip .has")).to_contain_text("First user")
         page.unroute("**/progress")
         expect(page.locator("#progress.old")).to_have_count(0, timeout=60_000)
+
+
+def test_a_page_with_a_stream_asks_nothing_by_itself(portal: Portal) -> None:
+    asked: list[str] = []
+    with portal.page() as page:
+        page.on("request", lambda request: asked.append(request.url))
+        with page.expect_response("**/operations/live"):
+            page.goto(f"{portal.url}{PROVISIONING}/operations")
+        page.evaluate("document.querySelector('#now').dataset.was = 'here'")
+        expect(page.locator("#now[data-was]")).to_have_count(0, timeout=60_000)
+
+    assert [url for url in asked if url.endswith("/operations/now")] == []
+
+
+def test_whoever_is_signed_out_elsewhere_is_led_to_the_sign_in_page(
+    portal: Portal, stack: Settings, stack_engine: Engine
+) -> None:
+    tenant, sessions = make_tenant(stack_engine), portal_tables.portal_session
+    with portal.page() as page:
+        page.context.clear_cookies()
+        enter(page, stack, stack_engine, tenant)
+        with page.expect_response("**/operations/live"):
+            page.goto(f"{portal.url}{PROVISIONING}/operations")
+        with database.transaction(stack_engine) as connection:
+            connection.execute(delete(sessions).where(sessions.c.tenant_id == tenant.principal.tenant_id))
+
+        page.wait_for_url("**/sign-in**", timeout=120_000)
 
 
 def test_pictures_of_the_documents(portal: Portal, picture: Picture) -> None:

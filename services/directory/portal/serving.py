@@ -25,3 +25,7 @@ class Worker(serving.Worker):
         "This request is too large",
         "Delete the cookies of this site in your browser, and try again.",
     )
+
+    def leave(self) -> None:
+        """End live pages, which would go on by themselves."""
+        self._application.extensions["running"].leave()
