@@ -2,63 +2,20 @@
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 
-import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import Engine, delete
 
 from services.directory import database, portal_tables
 from shared.settings import Settings
-from tests.browser.conftest import SMALL, WIDE, Portal, enter
+from tests.browser.conftest import SMALL, Portal, enter, first_link
 from tests.conftest import make_tenant
 from tests.factories import Client, employee
 
 ROLES = "/settings/general/roles"
 PROVISIONING = "/provisioning"
 CONNECTIONS = "/provisioning/connections"
-CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
-LOOKS = pytest.mark.parametrize(
-    ("width", "colours"), [(width, colours) for width in (WIDE, SMALL) for colours in ("light", "dark")]
-)
 Picture = Callable[[Page, str], None]
-
-
-def first_link(page: Page, address: str) -> str:
-    """Return where the first thing of a list leads."""
-    page.goto(address)
-    return str(page.locator("a.main-link").first.get_attribute("href"))
-
-
-def places(portal: Portal) -> list[str]:
-    """Return the address of a page of each kind."""
-    with portal.page() as page:
-        person, role, token = (
-            portal.url + first_link(page, portal.url + path) for path in ("/employees", ROLES, CONNECTIONS)
-        )
-        page.goto(f"{person}/history")
-        operation = portal.url + str(page.locator("a[href^='/operations/']").first.get_attribute("href"))
-    fixed = ("/employees", "/employees?q=zzzz", ROLES, CONNECTIONS, f"{CONNECTIONS}/new", "/account", "/nowhere")
-    steps = [f"{CONNECTIONS}/set-up/{guide}" for guide in ("entra", "okta")]
-    steps += [f"{PROVISIONING}/{page}" for page in ("why", "why?q=a", "why?q=nobody", "cycles", "operations")]
-    parts = [person, f"{person}/roles", f"{person}/history", role, f"{role}/permissions", f"{role}/history"]
-    return [*(portal.url + path for path in (*fixed, *steps)), *parts, token, operation]
-
-
-@LOOKS
-def test_every_page_fits_is_readable_and_breaks_no_rule(portal: Portal, width: int, colours: str) -> None:
-    addresses = places(portal)
-    portal.complaints.clear()
-
-    with portal.page(width, colours) as page:
-        for address in addresses:
-            page.goto(address)
-
-            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{address} is too wide"
-            assert page.evaluate(CONTRAST) == [], address
-            expect(page.locator("h1")).to_have_count(1)
-            expect(page.locator("time:not([data-shown])")).to_have_count(0)
-    assert [text for text in portal.complaints if "404" not in text] == []
 
 
 def test_typing_filters_at_once_and_the_address_keeps_it(portal: Portal) -> None:

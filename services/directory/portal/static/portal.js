@@ -120,4 +120,5 @@
   times(document);
   themes();
   link();
+  window.addEventListener("hashchange", link);
 })();
