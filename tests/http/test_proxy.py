@@ -11,7 +11,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine
 
-from services.directory import database, tokens
+from services.directory import admins, database, ids, portal_sessions, tokens
 from services.directory.tokens import Terms
 from services.stack import children, ports
 from services.stack.children import Child, Program
@@ -110,11 +110,29 @@ def test_every_answer_asks_for_tls_from_then_on_and_tells_no_version(outside: ht
 
 
 def test_the_staff_portal_is_beside_the_protocol(proxy: Proxy) -> None:
-    page = httpx.get(f"https://localhost:{proxy.port}/", verify=proxy.trusting, follow_redirects=True)
+    address = f"https://localhost:{proxy.port}/"
+    page = httpx.get(address, verify=proxy.trusting, follow_redirects=True, timeout=PATIENCE)
 
     assert page.status_code == 200
     assert page.headers["Content-Type"].startswith("text/html")
     assert page.headers["Strict-Transport-Security"] == "max-age=31536000"
+
+
+def test_a_live_page_is_sent_what_changes_at_once(proxy: Proxy, behind_engine: Engine) -> None:
+    tenant = conftest.make_tenant(behind_engine)
+    path = f"/provisioning/connections/{tenant.principal.token_id}/progress/live"
+    with (
+        _admin(proxy, behind_engine, tenant) as admin,
+        _client(proxy, tenant) as provider,
+        admin.stream("GET", path) as response,
+    ):
+        lines = response.iter_lines()
+        is_there = any(line == "event: part" for line in lines)
+        made = provider.post("/Users", json=person())
+        shows = any('class="has"' in line for line in lines)
+
+    assert response.headers["Content-Type"] == "text/event-stream"
+    assert (is_there, made.status_code, shows) == (True, 201, True)
 
 
 def test_old_versions_of_tls_are_refused(proxy: Proxy) -> None:
@@ -169,6 +187,18 @@ def _client(proxy: Proxy, tenant: Tenant) -> httpx.Client:
         verify=proxy.trusting,
         timeout=PATIENCE,
     )
+
+
+def _admin(proxy: Proxy, engine: Engine, tenant: Tenant) -> httpx.Client:
+    """Return the browser of an admin who is signed in."""
+    with database.transaction(engine) as connection:
+        email = f"{ids.new()}@admins.example"
+        admins.create(connection, tenant.principal.tenant_id, email)
+        admin = admins.find(connection, email)
+        assert admin is not None
+        secret = portal_sessions.begin(connection, admin)
+    url = f"https://localhost:{proxy.port}"
+    return httpx.Client(base_url=url, verify=proxy.trusting, cookies={"muster-session": secret}, timeout=60)
 
 
 def _plain(proxy: Proxy) -> socket.socket:

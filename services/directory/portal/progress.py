@@ -53,7 +53,6 @@ def shown(connection: Connection, token_id: UUID) -> Mapping[str, Any] | None:
 
 def _live(desk: Desk, token_id: str) -> Response:
     make = partial(_part, desk, token_id)
-    make()  # What is not there is told before a stream begins.
     key = (me().tenant_id, "connection", ids.parse(token_id))
     return streams.answer(desk, Part(key=key, needs=Permission.PROVISIONING, seconds=LOOK_SECONDS, make=make))
 

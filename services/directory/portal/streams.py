@@ -29,14 +29,16 @@ LIFE_SECONDS = (90, 105)
 CHECK_SECONDS = 5.0
 """A session that has ended is sent nothing after so long."""
 
-ALIVE_SECONDS = 10.0
-"""After so long without an event a word of no meaning is sent, by which both sides know that the other is there."""
+ALIVE_SECONDS = 5.0
+"""After so long without an event a word of no meaning is sent: two of them, and a page that was closed is known."""
 
 PAUSE_SECONDS = 0.2
 """Between two events of a page, at least."""
 
 FULL = "Too many pages show the present just now."
-_BACK = b"retry: 1000\n\n"
+BACK_MILLISECONDS = (500, 2_500)
+"""A page whose stream ended comes back after so long, at least and at most."""
+
 _ALIVE = b": alive\n\n"
 _OVER = b"event: over\ndata:\n\n"
 """The session has ended; the page is to ask by itself, and is sent to the sign-in page."""
@@ -57,9 +59,11 @@ class Part:
 
 def answer(desk: Desk, part: Part) -> Response:
     """Return the stream of a part, or an error where there are too many."""
-    seat = ExitStack()
     try:
-        seat.enter_context(desk.feed.open(me().tenant_id, g.secret, part.key))
+        with ExitStack() as opening:
+            opening.enter_context(desk.feed.open(me().tenant_id, g.secret, part.key))
+            desk.feed.look(me().tenant_id, part.key, part.seconds, part.make)  # What is not there is told before.
+            seat = opening.pop_all()
     except FullError:
         response = errors.page(503, FULL)
         response.headers["Retry-After"] = "60"
@@ -74,7 +78,7 @@ def answer(desk: Desk, part: Part) -> Response:
 def _events(desk: Desk, part: Part, known: str) -> Iterator[bytes]:
     """Yield what is new to a page, until its time is over."""
     until = time.monotonic() + random.uniform(*LIFE_SECONDS)  # noqa: S311 - only spreads them.
-    yield _BACK
+    yield f"retry: {random.randint(*BACK_MILLISECONDS)}\n\n".encode()  # noqa: S311 - only spreads them.
     try:
         yield from _until(desk, part, known, until)
     except (SQLAlchemyError, HTTPException) as error:
