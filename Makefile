@@ -11,6 +11,7 @@ JOBS ?= 2
 .DEFAULT_GOAL := help
 .PHONY: help demo pictures test faults crashes fuzz coverage conformance check sbom up setup lock format bench fairness siege compose clean
 NEWMAN := .newman/node_modules/.bin/newman
+PEERS := .bench/.ready
 # Only where there are collections to run, and npm to install what runs them.
 SUITE_TOOLS := $(if $(MUSTER_SUITES),$(if $(shell command -v npm),$(NEWMAN)))
 
@@ -49,8 +50,9 @@ $(NEWMAN): requirements/newman/package-lock.json
 	npm ci --prefix .newman --no-audit --no-fund --silent
 	@touch $@
 
-faults: setup ## Break things under load, and check every promise (SECONDS=60 SEED=7 FAULT=mix; FAULT=list names them)
-	@SECONDS=$(SECONDS) SEED=$(SEED) FAULT=$(FAULT) $(BIN)/python -m tests.faults.run
+faults: setup ## Break things under load, and check every promise (SECONDS=60 SEED=7 FAULT=mix CLIENTS=12; FAULT=list names them)
+	@SECONDS=$(SECONDS) SEED=$(SEED) FAULT=$(FAULT) CLIENTS=$(CLIENTS) OTHERS=$(OTHERS) LEDGER=$(LEDGER) \
+	  $(BIN)/python -m tests.faults.command
 
 crashes: setup ## Crash a process at every statement of accept and drain, and compare (COUNT=1000 SEED=7)
 	@CRASHES=$(COUNT) SEED=$(SEED) $(BIN)/python -m tests.faults.crashes
@@ -75,8 +77,18 @@ format: setup ## Format the code, and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup ## Measure the whole path, and write bench/results.md
-	$(BIN)/python -m bench.path
+# What the bench compares with is installed beside us, never among us. Without npm there is no SCIMMY.
+$(PEERS): bench/peers/requirements.txt bench/peers/scimmy/package-lock.json
+	mkdir -p .bench
+	$(PYTHON) -m venv .bench/venv
+	.bench/venv/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes \
+	  --requirement bench/peers/requirements.txt
+	cp bench/peers/scimmy/package.json bench/peers/scimmy/package-lock.json .bench
+	if command -v npm > /dev/null; then npm ci --prefix .bench --no-audit --no-fund --silent; fi
+	@touch $@
+
+bench: setup $(PEERS) ## Measure beside peers, and write bench/results.md (ROWS="creates reads" QUICK=1 SOAK=3600)
+	$(BIN)/python -m bench.run --rows "$(ROWS)" $(if $(QUICK),--quick) $(if $(SOAK),--soak $(SOAK))
 
 fairness: setup ## Measure how much one tenant slows another, and write bench/fairness.md
 	$(BIN)/python -m bench.fairness
@@ -101,7 +113,9 @@ lock: setup ## Write requirements/*.txt anew from pyproject.toml
 	  --no-header --group conformance --constraint requirements/dev.txt --output-file requirements/conformance.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	  --no-header --group fuzz --output-file requirements/fuzz.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	  --no-header bench/peers/requirements.in --output-file bench/peers/requirements.txt
 
 clean: ## Remove what was set up and measured here, data included
 	@if [ -x $(BIN)/muster ]; then $(BIN)/muster down; fi
-	rm -rf .venv .newman .muster sbom.json .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .newman .bench .muster sbom.json .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

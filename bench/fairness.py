@@ -16,7 +16,8 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
-from bench.load import Client, Figure, patch, person, report, stack, tenant, title
+from bench.figures import Figure
+from bench.load import Client, patch, person, report, stack, tenant, title
 from services.directory import database
 
 ROUNDS = 5

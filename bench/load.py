@@ -1,15 +1,13 @@
-"""What benches share: a stack of their own, clients that keep their connection, bodies to send, and figures."""
+"""What benches share: a stack of their own, clients that keep their connection, bodies to send, and a report."""
 
 import http.client
 import os
 import platform
 import shutil
-import statistics
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from uuid import uuid4
@@ -19,11 +17,12 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Engine
 
+from bench.figures import Figure
 from services.directory import database, tenants, tokens
 from services.stack import supervisor
 from shared import settings
 from shared.scim import messages
-from shared.scim.schemas import enterprise, group, user
+from shared.scim.schemas import enterprise, user
 
 # One token sends what a hundred would; it is counted all the same.
 LIMITS = {"MUSTER_REQUESTS_PER_SECOND": "1000000", "MUSTER_TENANT_CONCURRENCY": "1000"}
@@ -31,23 +30,6 @@ LIMITS = {"MUSTER_REQUESTS_PER_SECOND": "1000000", "MUSTER_TENANT_CONCURRENCY": 
 # Names are unique over all processes of a bench.
 _RUN = uuid4().hex[:8]
 _numbers = count(1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Figure:
-    """One measured figure: the median of the rounds, the lowest and the highest."""
-
-    name: str
-    unit: str
-    rounds: tuple[float, ...]
-
-    @property
-    def median(self) -> float:
-        return statistics.median(self.rounds)
-
-    @property
-    def spread(self) -> str:
-        return f"{min(self.rounds):.1f} .. {max(self.rounds):.1f}"
 
 
 class Client:
@@ -110,19 +92,9 @@ def person() -> dict[str, object]:
     }
 
 
-def role() -> dict[str, object]:
-    """Return a Group to create."""
-    return {"schemas": [group.URN], "displayName": f"Bench {_RUN} {next(_numbers)}", "externalId": str(next(_numbers))}
-
-
 def title() -> dict[str, object]:
     """Return a PATCH of a title."""
     return patch({"op": "Replace", "path": "title", "value": f"Measurer {next(_numbers)}"})
-
-
-def member(member_id: str) -> dict[str, object]:
-    """Return a PATCH that adds a member."""
-    return patch({"op": "Add", "path": "members", "value": [{"$ref": None, "value": member_id}]})
 
 
 def patch(operation: dict[str, object]) -> dict[str, object]:

@@ -13,6 +13,7 @@ from services.directory import (
     key_commands,
     operation_commands,
     person_commands,
+    region_commands,
     why_commands,
 )
 from services.directory import commands as directory
@@ -50,6 +51,7 @@ for command in (
     doctor_commands.doctor,
     audit_commands.audit_group,
     extensions.extension,
+    region_commands.region,
     simulator.simulate,
     directory.migrate,
     gateway.gateway,

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection, Engine
 
-from services.directory import admins, audit, database, history, listing, queries, tenants, terminal, tokens
+from services.directory import admins, audit, database, history, listing, queries, tenancy, tenants, terminal, tokens
 from services.directory.audit_chain import Action
 from services.directory.listing import Listing, Source
 from services.directory.rows import Resource
@@ -82,8 +82,8 @@ def _log(open_: ExitStack, place: Path) -> Sink:
 
 
 def _play(console: Console, stack: Stack) -> bool:
-    engine = database.connect(stack.settings.database_url, process="demo")
-    with database.transaction(engine) as connection:
+    engine = database.connect(stack.settings.database_url, process="demo", role=tenancy.WORK)
+    with database.across(engine) as connection:
         tenant = _tenant(connection)
         secret = tokens.create(connection, tenant, "demo")
         principal = tokens.authenticate(connection, secret)
@@ -94,7 +94,7 @@ def _play(console: Console, stack: Stack) -> bool:
         report = entra.provision(Target(url=url, token=secret), PLAN, display)
     summary.show(report, console)
     _show(console, engine, tenant)
-    with database.transaction(engine) as connection:
+    with database.across(engine) as connection:
         link = admins.first_link(connection, tenant, stack.settings.portal_url, terminal.operator())
     _show_addresses(
         console, stack, {"Tenant URL": url, "Secret Token": secret, "Staff portal": f"{link} (signs you in, once)"}
@@ -117,7 +117,7 @@ def _record(connection: Connection, tenant: UUID, action: Action, target: UUID) 
 
 
 def _show(console: Console, engine: Engine, tenant: UUID) -> None:
-    with database.transaction(engine) as connection:
+    with database.transaction(engine, tenant) as connection:
         for resource_type, title in ((USERS, "Employees"), (GROUPS, "Staff-portal roles")):
             wanted = Listing(tenant_id=tenant, sources=(Source(resource_type=resource_type),))
             found = [each.resource for each in listing.at(connection, wanted, 0, SHOWN, [queries.wants_all])]

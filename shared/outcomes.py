@@ -76,8 +76,11 @@ class MessageError(ValueError):
         self.fault = fault
 
 
-def publish(redis: Redis, key: bytes, replies: Iterable[Reply]) -> None:
-    """Publish outcomes after their commit; a failure is logged, and the waiters look into the journal."""
+def publish(redis: Redis, key: bytes, replies: Iterable[Reply]) -> bool:
+    """Publish outcomes after their commit; a failure is logged, and the waiters look into the journal.
+
+    False when nobody could be told.
+    """
     try:
         pipeline = redis.pipeline(transaction=False)
         for reply in replies:
@@ -88,6 +91,8 @@ def publish(redis: Redis, key: bytes, replies: Iterable[Reply]) -> None:
     except RedisError as error:
         logger.warning("outcomes not published", extra={"error": type(error).__name__})
         metrics.count(metrics.UNPUBLISHED)
+        return False
+    return True
 
 
 def encode(key: bytes, outcome: Outcome) -> bytes:

@@ -5,11 +5,12 @@ the defaults block for as long as a broker is frozen.
 """
 
 import logging
+from collections.abc import Iterator, Sequence
 
 from celery import Celery
 from celery.exceptions import OperationalError as CeleryOperationalError
 from kombu.exceptions import OperationalError
-from redis import Redis, RedisError
+from redis import BlockingConnectionPool, Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -22,8 +23,15 @@ QUEUE = "muster"
 DRAIN = "muster.drain"
 SWEEP = "muster.sweep"
 MAINTAIN = "muster.maintain"
+MOVE = "muster.move"
 PATIENT = "patient"
 """What a wake says that may be heard last."""
+
+ALSO = "also"
+"""What a wake calls the shards that it names besides the first."""
+
+TOGETHER = 4
+"""Shards that one message names, at most: more of them would leave other workers without work."""
 
 FIRST, LAST = 0, 9
 """Priorities of messages; with Redis each is a list of its own, and the lowest number is looked at first."""
@@ -41,6 +49,9 @@ LONGEST_SILENCE_SECONDS = 30.0
 """Beat that has rung less often than this is away, unless it is to ring less often."""
 
 SOCKET_TIMEOUT_SECONDS = 1.0
+MOST_CONNECTIONS = 16
+"""Of a client of ours to Redis: many requests take their turns, for each needs one for less than a millisecond."""
+
 _ALIVE = "worker:alive"
 _BEAT = "beat:alive"
 _SOCKET = "redis+socket://"
@@ -87,16 +98,22 @@ def create(settings: Settings) -> Celery:
 
 
 def redis_client(settings: Settings, timeout_seconds: float = SOCKET_TIMEOUT_SECONDS) -> Redis:
-    """Connect to the broker's Redis with short timeouts and no hidden retries."""
+    """Connect to the broker's Redis with short timeouts, no hidden retries, and few connections.
+
+    They are kept for good, so that without a bound a moment at which everybody waits would leave as many.
+    """
     url = settings.broker_url
     if url.startswith(_SOCKET):
         url = "unix://" + url.removeprefix(_SOCKET).replace("virtual_host=", "db=")
-    return Redis.from_url(
+    pool = BlockingConnectionPool.from_url(
         url,
+        max_connections=MOST_CONNECTIONS,
+        timeout=timeout_seconds,
         socket_timeout=timeout_seconds,
         socket_connect_timeout=timeout_seconds,
         retry=Retry(NoBackoff(), 0),
     )
+    return Redis.from_pool(pool)
 
 
 def wake(app: Celery, redis: Redis, shard: int, *, is_patient: bool = False) -> bool:
@@ -105,16 +122,28 @@ def wake(app: Celery, redis: Redis, shard: int, *, is_patient: bool = False) -> 
     A patient wake is heard after all others: nobody waits for the answer. A failure is logged and no more: the
     gateway's ladder and the sweeper find the work.
     """
-    kind = {PATIENT: True} if is_patient else {}
+    return wake_all(app, redis, [shard], is_patient=is_patient)
+
+
+def wake_all(app: Celery, redis: Redis, shards: Sequence[int], *, is_patient: bool = False) -> bool:
+    """Ring the bells of several shards as `wake` does, with few messages."""
     try:
-        if redis.set(_flag(shard, is_patient), 1, nx=True, px=WAKE_MILLISECONDS):
-            priority = LAST if is_patient else FIRST
-            app.send_task(DRAIN, args=[shard], kwargs=kind, priority=priority, ignore_result=True, retry=False)
+        silent = _take_flags(redis, shards, is_patient)
+        for some in _groups(silent):
+            _send(app, some, is_patient)
     except (RedisError, OperationalError, CeleryOperationalError, OSError) as error:
-        logger.warning("wake failed", extra={"shard": shard, "error": type(error).__name__})
+        logger.warning("wake failed", extra={"shards": list(shards), "error": type(error).__name__})
         metrics.count(metrics.WAKE_FAILED)
         return False
     return True
+
+
+def go_on_moving(app: Celery) -> None:
+    """Let a worker move more people, after everything else; the sweeper begins again where nobody could be told."""
+    try:
+        app.send_task(MOVE, priority=LAST, ignore_result=True, retry=False)
+    except (RedisError, OperationalError, CeleryOperationalError, OSError) as error:
+        logger.warning("moving not told", extra={"error": type(error).__name__})
 
 
 def tell_alive(redis: Redis) -> None:
@@ -154,6 +183,26 @@ def clear(redis: Redis, shard: int, *, is_patient: bool = False) -> None:
         redis.delete(_flag(shard, is_patient))
     except RedisError as error:
         logger.warning("wake flag not cleared", extra={"shard": shard, "error": type(error).__name__})
+
+
+def _take_flags(redis: Redis, shards: Sequence[int], is_patient: bool) -> list[int]:
+    """Raise the flags of shards in one go; return those that were down."""
+    with redis.pipeline(transaction=False) as pipeline:
+        for shard in shards:
+            pipeline.set(_flag(shard, is_patient), 1, nx=True, px=WAKE_MILLISECONDS)
+        return [shard for shard, is_mine in zip(shards, pipeline.execute(), strict=True) if is_mine]
+
+
+def _groups(shards: Sequence[int]) -> Iterator[Sequence[int]]:
+    for begin in range(0, len(shards), TOGETHER):
+        yield shards[begin : begin + TOGETHER]
+
+
+def _send(app: Celery, shards: Sequence[int], is_patient: bool) -> None:
+    first, *others = shards
+    said: dict[str, object] = ({PATIENT: True} if is_patient else {}) | ({ALSO: others} if others else {})
+    priority = LAST if is_patient else FIRST
+    app.send_task(DRAIN, args=[first], kwargs=said, priority=priority, ignore_result=True, retry=False)
 
 
 def _flag(shard: int, is_patient: bool) -> str:

@@ -41,6 +41,9 @@ class Settings:
     """Every setting, by the name of its environment variable without the prefix `MUSTER_`."""
 
     database_url: str = _secret("PostgreSQL, as postgresql://user:password@host:5432/name. Required.")
+    owner_database_url: str = _secret(
+        "PostgreSQL as the owner of the tables, for migrations alone. Without it MUSTER_DATABASE_URL is that, too."
+    )
     broker_url: str = _secret("Redis or Valkey, as redis://host:6379/0 or redis+socket:///path. Required.")
     broker_password: str = _secret("Password of the broker, where its URL has none; any characters will do.")
     public_url: str = _setting("http://127.0.0.1:8080", "Base of every meta.location for tenants without a domain.")
@@ -103,8 +106,9 @@ _RULES: dict[str, _Rule] = {
     "trusted_proxies": _Rule(lambda value: 0 <= value <= 10, "between 0 and 10"),
     "token_cache_seconds": _Rule(lambda value: value >= 0, "0 or more"),
     "deadline_seconds": _Rule(lambda value: 0 < value < 55, "between 0 and 55: identity providers give up after 60"),
-    "database_url": _Rule(
-        lambda value: re.match(r"$|postgres(ql)?(\+psycopg)?://", value) is not None, "postgresql://..."
+    **dict.fromkeys(
+        ("database_url", "owner_database_url"),
+        _Rule(lambda value: re.match(r"$|postgres(ql)?(\+psycopg)?://", value) is not None, "postgresql://..."),
     ),
     "broker_url": _Rule(lambda value: re.match(r"$|rediss?(\+socket)?://", value) is not None, "redis://..."),
     "public_url": _Rule(lambda value: re.match(r"https?://.", value) is not None, "https://... or http://..."),

@@ -4,10 +4,12 @@ Servers are started once for a run, in a folder of their own. The network beyond
 habit: every address here is a socket in that folder or a free port on 127.0.0.1.
 """
 
+import inspect
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from hypothesis import settings as hypothesis_settings
 from sqlalchemy import Engine
@@ -23,6 +25,10 @@ from tests.factories import Client, Tenant
 hypothesis_settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     hypothesis_settings.load_profile("ci")
+
+# httpx gives up after 5 s by default, which a busy machine may take. What hangs is ended by the limit of each test.
+_timeout: httpx.Timeout = inspect.signature(httpx.get).parameters["timeout"].default
+_timeout.connect = _timeout.read = _timeout.write = _timeout.pool = 120.0
 
 
 METRICS_TOKEN = "metrics-of-the-tests"
@@ -51,8 +57,9 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 
 @pytest.fixture(scope="session")
 def engine(servers: Settings) -> Iterator[Engine]:
-    """A pool of connections to a migrated database."""
-    pool = database.connect(servers.database_url, process="test", pool_size=20)
+    """A pool of connections to a migrated database; it waits for a test that gets no turn on a busy machine."""
+    patience = {"idle_in_transaction_session_timeout": "60s"}
+    pool = database.connect(servers.database_url, process="test", pool_size=20, **patience)
     migrating.upgrade(pool, servers)
     yield pool
     pool.dispose()

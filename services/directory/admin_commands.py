@@ -40,7 +40,7 @@ def create_admin(email: str, tenant: str, is_linked: bool, wanted: tuple[str, ..
     granted = frozenset(Permission(name) for name in wanted or (Permission.ADMIN,) if name != NOTHING)
     password_hash = None if is_linked else _ask_password(email, tenant)
     with terminal.transaction(data) as connection, _told():
-        admins.create(connection, tenants.find(connection, tenant).id, email, password_hash, granted)
+        admins.create(connection, tenants.serve(connection, tenant).id, email, password_hash, granted)
         made = _find(connection, email)
         _record(connection, Action.ADMIN_CREATED, made)
         secret = admins.make_link(connection, made) if is_linked else None

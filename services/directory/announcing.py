@@ -26,12 +26,15 @@ class Announcer:
 
     def announce(self, replies: Sequence[Reply]) -> None:
         """Publish outcomes after their commit; whatever goes wrong, the waiters look into the journal."""
-        if not replies:
-            return
+        if replies:
+            self.publish(replies)
+
+    def publish(self, replies: Sequence[Reply]) -> bool:
+        """Publish outcomes; False when nobody could be told."""
         try:
             key = self.key.value()
         except SQLAlchemyError as error:
             logger.warning("outcomes not published", extra={"error": type(error).__name__})
             metrics.count(metrics.UNPUBLISHED)
-            return
-        outcomes.publish(self.redis, key, replies)
+            return False
+        return outcomes.publish(self.redis, key, replies)

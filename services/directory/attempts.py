@@ -31,11 +31,11 @@ class Attempt:
         """How long it takes so far."""
         return time.monotonic() - self._begin
 
-    def each(self, operations: Sequence[Operation]) -> Iterator[Operation]:
-        """Yield operations as they are begun; what fails after several is the fault of none."""
-        for operation in operations:
-            self.at_work = operation
+    def each(self, runs: Sequence[Sequence[Operation]]) -> Iterator[Sequence[Operation]]:
+        """Yield operations as they are begun, some of them together; what fails after several is the fault of none."""
+        for some in runs:
+            self.at_work = some[0] if len(some) == 1 else None
             self.go_on()
-            yield operation
-        if len(operations) > 1:
+            yield some
+        if len(runs) > 1:
             self.at_work = None

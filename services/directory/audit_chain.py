@@ -49,6 +49,11 @@ class Action(StrEnum):
     ADMIN_SIGNED_IN = "admin signed in"
     ADMIN_PASSWORD_SET = "admin password set"  # noqa: S105
     PERMISSIONS_SET = "permissions set"
+    REGION_CREATED = "region created"
+    REGION_RENAMED = "region renamed"
+    REGION_REMOVED = "region removed"
+    REGION_RULES_SAVED = "region rules saved"
+    REGION_RULES_AGAIN = "region rules begun again"
     WRITES_SEALED = "writes sealed"
 
 

@@ -59,7 +59,7 @@ def verify_chains(tenant: str | None, head: str | None, is_json: bool, data: Pat
     noted = None if head is None else _noted(head)
     if noted is not None and tenant is None:
         raise click.UsageError("--head is of one chain: say which with --tenant")
-    with terminal.pool(terminal.load_settings(data)) as engine, database.snapshot(engine) as connection:
+    with terminal.pool(terminal.load_settings(data)) as engine, database.snapshot_across(engine) as connection:
         names = _chosen(connection, tenant)
         verdicts = {chain: audit_reading.verify(connection, chain, noted) for chain in names}
     if is_json:
@@ -77,10 +77,10 @@ def verify_chains(tenant: str | None, head: str | None, is_json: bool, data: Pat
 def export_rows(tenant: str | None, output: IO[bytes], data: Path | None) -> None:
     """Write all rows as JSON lines, with all that it takes to verify them elsewhere."""
     with terminal.pool(terminal.load_settings(data)) as engine:
-        with database.transaction(engine) as connection:
+        with database.across(engine) as connection:
             chain = None if tenant is None else tenants.find(connection, tenant).id
             audit.record(connection, chain, Action.AUDIT_EXPORTED, actor=terminal.operator())
-        with database.snapshot(engine) as connection:
+        with database.snapshot_across(engine) as connection:
             names = _chosen(connection, tenant)
             for chain in names:
                 for row in audit_reading.every(connection, chain):

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping, text
+from sqlalchemy import Connection, RowMapping
 
 from services.directory import tables
 from services.directory.journal import Operation
@@ -32,18 +32,18 @@ _COLUMNS = ", ".join(f"o.{name}" for name in _NAMES)
 # What a drain must know besides comes along, for every statement is a way to the server and back: the time, the run
 # that did not end if there is one, and the versions of the catalogues.
 _BESIDES = """
-       clock_timestamp() AS now, coalesce((SELECT running FROM shard WHERE id = :shard), '{}') AS unfinished,
+       clock_timestamp() AS now, coalesce((SELECT running FROM shard WHERE id = %(shard)s), '{}') AS unfinished,
        (SELECT catalogue_version FROM tenant t WHERE t.id = o.tenant_id) AS catalogue_version
 """
 
-_ALL = text(f"""
+_ALL = f"""
 SELECT {_COLUMNS}, o.not_before > clock_timestamp() AS waits, NULL AS round_ends, {_BESIDES}
 FROM operation o
-WHERE o.state = 'pending' AND o.shard = :shard
+WHERE o.state = 'pending' AND o.shard = %(shard)s
 ORDER BY o.tenant_id, o.position
-LIMIT :limit
+LIMIT %(limit)s
 FOR UPDATE OF o
-""")  # noqa: S608 - of names in this file.
+"""  # noqa: S608 - of names in this file.
 
 # Every step reads so few entries of an index, however long the backlog is:
 # * held: from which operation on a lane waits; ahead: what is before that. A bulk request's ids follow its own, and are
@@ -54,13 +54,13 @@ FOR UPDATE OF o
 # * candidate: of those lanes the beginnings, and of all lanes what waits longest. Both hold a lane's operations without
 #   a gap from the first one, and the urgent ones come before, so whatever is cut off at the end is the end of a lane.
 # * chosen: each tenant's first, then each tenant's second, and so on.
-_IN_TURN = text(f"""
+_IN_TURN = f"""
 WITH RECURSIVE waiting AS MATERIALIZED (
   SELECT lane, seq, wave, not_before > clock_timestamp() AS is_resting,
          cast(left(cast(id AS text), 32) || '0000' AS uuid) AS first,
          cast(left(cast(id AS text), 32) || 'ffff' AS uuid) AS last
   FROM operation
-  WHERE state = 'pending' AND shard = :shard AND (not_before > clock_timestamp() OR wave > 0)
+  WHERE state = 'pending' AND shard = %(shard)s AND (not_before > clock_timestamp() OR wave > 0)
 ), bulk AS (
   SELECT first, (SELECT min(o.wave) FROM operation o WHERE o.id > b.first AND o.id <= b.last AND o.settled_at IS NULL)
          AS wave
@@ -73,18 +73,18 @@ WITH RECURSIVE waiting AS MATERIALIZED (
   SELECT o.id FROM held h JOIN operation o ON o.state = 'pending' AND o.lane = h.lane AND o.seq < h.seq
 ), ring AS (
   (SELECT tenant_id, 1 AS place FROM operation
-   WHERE state = 'pending' AND shard = :shard AND tenant_id > :after ORDER BY tenant_id LIMIT 1)
+   WHERE state = 'pending' AND shard = %(shard)s AND tenant_id > %(after)s ORDER BY tenant_id LIMIT 1)
   UNION ALL
   SELECT next.tenant_id, r.place + 1 FROM ring r CROSS JOIN LATERAL (
     SELECT tenant_id FROM operation
-    WHERE state = 'pending' AND shard = :shard AND tenant_id > r.tenant_id ORDER BY tenant_id LIMIT 1) AS next
-  WHERE r.place < :tenants
+    WHERE state = 'pending' AND shard = %(shard)s AND tenant_id > r.tenant_id ORDER BY tenant_id LIMIT 1) AS next
+  WHERE r.place < %(tenants)s
 ), most AS (
-  SELECT least(:limit, 2 * :limit / greatest(count(*), 1) + 1) AS operations FROM ring
+  SELECT least(%(limit)s, 2 * %(limit)s / greatest(count(*), 1) + 1) AS operations FROM ring
 ), leaving AS (
   SELECT urgent.lane, max(urgent.seq) AS last FROM ring r CROSS JOIN LATERAL (
     SELECT lane, seq FROM operation
-    WHERE state = 'pending' AND is_urgent AND shard = :shard AND tenant_id = r.tenant_id
+    WHERE state = 'pending' AND is_urgent AND shard = %(shard)s AND tenant_id = r.tenant_id
       AND (lane NOT IN (SELECT lane FROM held) OR id IN (SELECT id FROM ahead))
     ORDER BY position LIMIT (SELECT operations FROM most)) AS urgent
   GROUP BY urgent.lane
@@ -98,7 +98,7 @@ WITH RECURSIVE waiting AS MATERIALIZED (
   UNION ALL
   SELECT oldest.id, r.tenant_id, oldest.position, NULL FROM ring r CROSS JOIN LATERAL (
     SELECT id, position FROM operation
-    WHERE state = 'pending' AND shard = :shard AND tenant_id = r.tenant_id
+    WHERE state = 'pending' AND shard = %(shard)s AND tenant_id = r.tenant_id
       AND (lane NOT IN (SELECT lane FROM held) OR id IN (SELECT id FROM ahead))
     ORDER BY position LIMIT (SELECT operations FROM most)) AS oldest
 ), known AS (
@@ -106,14 +106,14 @@ WITH RECURSIVE waiting AS MATERIALIZED (
 ), chosen AS (
   SELECT k.id, r.place, row_number() OVER (PARTITION BY k.tenant_id ORDER BY k.step NULLS LAST, k.position) AS turn
   FROM known k JOIN ring r USING (tenant_id)
-  ORDER BY turn, r.place LIMIT :limit
+  ORDER BY turn, r.place LIMIT %(limit)s
 )
-SELECT {_COLUMNS}, false AS waits, (SELECT tenant_id FROM ring WHERE place = :tenants) AS round_ends, {_BESIDES}
+SELECT {_COLUMNS}, false AS waits, (SELECT tenant_id FROM ring WHERE place = %(tenants)s) AS round_ends, {_BESIDES}
 FROM chosen c JOIN operation o ON o.id = c.id
 WHERE o.state = 'pending'
 ORDER BY c.turn, c.place
 FOR UPDATE OF o
-""")  # noqa: S608 - of names in this file.
+"""  # noqa: S608 - of names in this file.
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _TENANTS = 100
@@ -137,7 +137,7 @@ class Batch:
 
 def everything(connection: Connection, shard: int, limit: int = BATCH) -> Batch | None:
     """Lock all that is due in a shard; None when that may be more than `limit` operations, or waits for others."""
-    rows = connection.execute(_ALL, {"shard": shard, "limit": limit}).mappings().all()
+    rows = connection.exec_driver_sql(_ALL, {"shard": shard, "limit": limit}).mappings().all()
     if len(rows) == limit or any(row["wave"] for row in rows):
         return None
     waiting = {row["lane"] for row in rows if row["waits"]}
@@ -147,7 +147,7 @@ def everything(connection: Connection, shard: int, limit: int = BATCH) -> Batch 
 def in_turn(connection: Connection, shard: int, after: UUID = FROM_THE_START, limit: int = BATCH) -> Batch:
     """Lock what is due in a shard, at most `limit` operations, of the tenants that come `after` one in turn."""
     parameters = {"shard": shard, "after": after, "limit": limit, "tenants": _TENANTS}
-    rows = connection.execute(_IN_TURN, parameters).mappings().all()
+    rows = connection.exec_driver_sql(_IN_TURN, parameters).mappings().all()
     return _batch(rows, is_everything=not rows and after == FROM_THE_START)
 
 

@@ -71,7 +71,7 @@ def ring(engine: Engine, ended: Iterable[Operation], bell: Ring) -> None:
     if not waves:
         return
     try:
-        with database.transaction(engine) as connection:
+        with database.across(engine) as connection:
             shards = {s for group, wave in waves.items() for s in pending_shards(connection, group, after=wave)}
     except SQLAlchemyError as error:
         logger.warning("next wave not rung", extra={"fault": backoff.classify(error).name})

@@ -40,7 +40,7 @@ class Catalogues:
         found = self._find(principal.tenant_id, principal.catalogue_version)
         if found is not None:
             return found
-        with database.transaction(engine) as connection:
+        with database.transaction(engine, principal.tenant_id) as connection:
             return self._read(connection, principal.tenant_id)
 
     def of_tenants(self, connection: Connection, tenant_ids: Collection[UUID]) -> Mapping[UUID, Catalogue]:

@@ -15,7 +15,7 @@ from redis import Redis, RedisError
 from sqlalchemy import URL, Connection, Engine, func, make_url, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from services.directory import database, journal, migrating, operations, partitions, tokens
+from services.directory import database, journal, migrating, operations, partitions, row_security, tokens
 from services.directory.operations import Wanted
 from services.directory.tokens import Token
 from shared import queue, weak_secrets
@@ -77,13 +77,13 @@ def of_settings(settings: Settings, environ: Mapping[str, str]) -> Iterator[Find
 def of_database(engine: Engine) -> Iterator[Finding]:
     """Check the database, its schema, its clock, and what is kept there."""
     try:
-        with database.transaction(engine) as connection:
+        with database.across(engine) as connection:
             yield _clock("database", lambda: _database_time(connection))
             if not migrating.is_current(connection):
                 yield wrong("schema", "migrations are missing", "muster migrate")
                 return
             yield fine("schema", "is up to date")
-            for check in (_partitions, _tokens, _dead, _waiting):
+            for check in (_second_wall, _partitions, _tokens, _dead, _waiting):
                 yield from check(connection)
     except SQLAlchemyError as error:
         says = f"it cannot be asked: {type(error).__name__}"
@@ -168,6 +168,20 @@ def _partitions(connection: Connection) -> Iterator[Finding]:
         yield wrong("partitions", f"not made: {', '.join(missing)}", "muster migrate; and see that beat and worker run")
     else:
         yield fine("partitions", "those of the next week are there")
+
+
+def _second_wall(connection: Connection) -> Iterator[Finding]:
+    flaws = list(row_security.flaws(connection))
+    for flaw in flaws:
+        level = Level.WRONG if flaw.lets_through else Level.WARNING
+        yield Finding(check="second wall", level=level, says=flaw.says, do=flaw.do)
+    strong = None if _is_socket(connection.engine.url) else row_security.strong_login(connection)
+    if strong is not None:
+        says = f"the processes log in as {strong}, who can pass row-level security, and step down from it"
+        do = f"give {PREFIX}DATABASE_URL a role of its own, and {PREFIX}OWNER_DATABASE_URL this one: docs/operations.md"
+        yield Finding(check="second wall", level=Level.WARNING, says=says, do=do)
+    elif not flaws:
+        yield fine("second wall", "PostgreSQL keeps the rows of tenants apart, for roles that cannot pass it")
 
 
 def _tokens(connection: Connection) -> Iterator[Finding]:

@@ -26,7 +26,7 @@ def _terms_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--scope",
         "scopes",
         multiple=True,
-        type=click.Choice([scope.value for scope in Scope]),
+        type=click.Choice(sorted(tokens.EVERYTHING)),
         help="What it may do; repeat it.  [default: all four]",
     )
     network = click.option(
@@ -167,7 +167,7 @@ def _row(found: Client) -> list[str | None]:
         found.hint,
         found.issuer,
         "revoked" if found.revoked_at else "active",
-        "all" if set(found.scopes) == set(Scope) else " ".join(found.scopes),
+        "all" if set(found.scopes) == tokens.EVERYTHING else " ".join(found.scopes),
         " ".join(found.networks) or "everywhere",
         terminal.moment(found.last_used_at) or "never",
         found.last_used_from,

@@ -181,6 +181,8 @@ def _is_here(host: str | None) -> bool:
 def _insert(connection: Connection, tenant_id: UUID, name: str, terms: Terms, values: dict[str, Any]) -> UUID:
     if not name.isprintable() or not 0 < len(name) <= tokens.LONGEST_NAME:
         raise ClientError(f"A client's name has 1 to {tokens.LONGEST_NAME} characters that can be printed")
+    if Scope.ADMIN in terms.scopes:
+        raise ClientError("A client cannot have the scope admin: only a token can")
     tokens.check(terms)
     own = {"id": ids.new(), "tenant_id": tenant_id, "name": name, "scopes": sorted(terms.scopes)}
     own |= {"networks": [str(ip_network(network)) for network in terms.networks]}

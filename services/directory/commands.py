@@ -24,7 +24,7 @@ def migrate() -> None:
     """Bring the database's schema up to date; harmless to run again."""
     loaded = terminal.load_settings(None)
     logs.configure(loaded.log_level, "migrate")
-    engine = database.connect(loaded.database_url, process="migrate")
+    engine = database.connect(loaded.owner_database_url or loaded.database_url, process="migrate")
     before, after = migrating.upgrade(engine, loaded)
     if before != after:
         about = {"from": before, "to": after}
@@ -68,7 +68,7 @@ def list_tenants(data: Path | None) -> None:
 def list_tolerances(tenant: str, data: Path | None) -> None:
     """List what TENANT's clients send that the RFC does not know, and how often. It is counted every few seconds."""
     with terminal.transaction(data) as connection:
-        found = tolerance_uses.of(connection, tenants.find(connection, tenant).id)
+        found = tolerance_uses.of(connection, tenants.serve(connection, tenant).id)
     terminal.table(
         ["tolerance", "uses", "last use", "who sends it", "what is understood"], [_use(use) for use in found]
     )

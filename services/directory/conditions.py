@@ -8,11 +8,10 @@ from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import ColumnElement, Text, Uuid, and_, cast, false, func, literal, not_, or_, true
 
-from services.directory import columns
+from services.directory import columns, ids
 from shared.scim.attributes import Attribute
 from shared.scim.errors import InvalidFilterError
 from shared.scim.filters import And, Comparison, ElementMatch, Filter, Not, Operator, Or, Present
@@ -76,10 +75,10 @@ def _compare(attribute: Attribute, operator: Operator, value: Value, column: Col
 def _compare_id(operator: Operator, value: str, column: ColumnElement[Any]) -> Condition:
     if operator not in {Operator.EQ, Operator.NE}:
         return _COMPARE[operator](cast(column, Text), value)
-    try:
-        return _COMPARE[operator](column, UUID(value))
-    except ValueError:
+    known = ids.parse(value)
+    if known is None:
         return false() if operator is Operator.EQ else true()
+    return _COMPARE[operator](column, known)
 
 
 _COMPARE: dict[Operator, Callable[[ColumnElement[Any], Any], Condition]] = {

@@ -3,9 +3,12 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import UUID
 
 import orjson
 from sqlalchemy import URL, Connection, Engine, create_engine, make_url
+
+from services.directory import tenancy
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +25,8 @@ SILENCE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3
 def connect(database_url: str, *, process: str, pool_size: int = 5, lock_timeout: str = "5s", **options: str) -> Engine:
     """Open a pool of connections to PostgreSQL; nothing is contacted before the first use.
 
-    `options` are settings of PostgreSQL, by their names.
+    `options` are settings of PostgreSQL, by their names; whoever serves tenants has a `role` among them, which sees
+    nobody's rows until a transaction names somebody.
     """
     given = TIMEOUTS | {"lock_timeout": lock_timeout} | options
     engine = create_engine(
@@ -56,28 +60,75 @@ def driver_url(database_url: str) -> URL:
 
 
 @contextmanager
-def transaction(engine: Engine) -> Iterator[Connection]:
-    """Run the block in one transaction: committed when it ends, rolled back when it raises."""
-    with engine.begin() as connection:
+def transaction(engine: Engine, tenant_id: UUID | None = None) -> Iterator[Connection]:
+    """Run the block in one transaction: committed when it ends, rolled back when it raises.
+
+    It serves this tenant, and sees no other's rows; without one it sees no tenant's.
+    """
+    with engine.begin() if tenant_id is None else transaction_from(engine, tenancy.to(tenant_id)) as connection:
         yield connection
 
 
 @contextmanager
-def snapshot(engine: Engine) -> Iterator[Connection]:
-    """Read one state of the database for as long as it takes; nothing is written."""
+def transaction_from(engine: Engine, statements: str) -> Iterator[Connection]:
+    """Run the block in one transaction that begins with these statements: one way to the server and back for all."""
+    with engine.connect() as connection:
+        # The driver would send a BEGIN of its own, and wait for it; it commits whatever was begun.
+        by_hand = connection.execution_options(isolation_level="AUTOCOMMIT")
+        with by_hand.begin():
+            by_hand.exec_driver_sql(f"BEGIN; {statements}")
+            yield by_hand
+
+
+@contextmanager
+def across(engine: Engine) -> Iterator[Connection]:
+    """Run the block in one transaction that serves several tenants, or finds out first which one it serves.
+
+    It has no right to what is of people. tests/structure/test_tenancy.py lists who may do so.
+    """
+    with transaction_from(engine, tenancy.TO_SEVERAL) as connection:
+        yield connection
+
+
+@contextmanager
+def snapshot(engine: Engine, tenant_id: UUID | None = None) -> Iterator[Connection]:
+    """Read one state of the database for as long as it takes, as `transaction` does; nothing is written."""
+    with _snapshot(engine, None if tenant_id is None else tenancy.to(tenant_id)) as connection:
+        yield connection
+
+
+@contextmanager
+def snapshot_across(engine: Engine) -> Iterator[Connection]:
+    """Read one state of the database for as long as it takes, as `across` does; nothing is written."""
+    with _snapshot(engine, tenancy.TO_SEVERAL) as connection:
+        yield connection
+
+
+@contextmanager
+def autocommit(engine: Engine) -> Iterator[Connection]:
+    """Run single statements, each its own transaction, which serves nobody."""
+    with engine.connect() as connection:
+        yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+
+@contextmanager
+def _snapshot(engine: Engine, serves: str | None) -> Iterator[Connection]:
     with engine.connect() as connection:
         reading = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         with reading.begin():
+            if serves is not None:
+                reading.exec_driver_sql(serves)
             for timeout in TIMEOUTS:
                 reading.exec_driver_sql(f"SET LOCAL {timeout} = 0")
             yield reading
 
 
-@contextmanager
-def autocommit(engine: Engine) -> Iterator[Connection]:
-    """Run single statements, each its own transaction."""
-    with engine.connect() as connection:
-        yield connection.execution_options(isolation_level="AUTOCOMMIT")
+def plan_once(connection: Connection) -> None:
+    """Let PostgreSQL keep its plans in this transaction, where to plan takes longer than to look.
+
+    A look goes to each of a hundred weeks by an index, whatever is looked for.
+    """
+    connection.exec_driver_sql("SET LOCAL plan_cache_mode = auto")
 
 
 def _dump(value: object) -> str:

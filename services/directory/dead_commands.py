@@ -132,7 +132,7 @@ def _choose(
         raise click.UsageError("Give either IDs or filters; --dead alone means all dead operations")
     if operation_ids:
         return _named(engine, [terminal.read_id(text, "operation") for text in operation_ids])
-    with database.transaction(engine) as connection:
+    with database.across(engine) as connection:
         if wanted.tenant is not None:
             tenants.find(connection, wanted.tenant)
         found = operations.oldest_ids(connection, replace(wanted, is_undecided=True), limit)
@@ -143,7 +143,7 @@ def _choose(
 
 
 def _named(engine: Engine, operation_ids: Sequence[UUID]) -> tuple[list[Case], bool]:
-    with database.transaction(engine) as connection:
+    with database.across(engine) as connection:
         cases = dead_operations.cases(connection, operation_ids)
     known = {case.id for case in cases}
     refusals = {case.id: case.refusal for case in cases if case.refusal is not None} | {
@@ -213,7 +213,7 @@ def _discard(engine: Engine, cases: Sequence[Case], *, by: str, why: str) -> boo
     with _progress(cases, cases) as progress:
         for case in progress:
             try:
-                with database.transaction(engine) as connection:
+                with database.across(engine) as connection:
                     dead_operations.discard(connection, case.id, by=by, why=why)
                     _record(connection, case, Action.OPERATION_DISCARDED, {"by": by, "why": why})
                 discarded += 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from services.directory import checkup, database, terminal
+from services.directory import checkup, database, tenancy, terminal
 from services.directory.checkup import Finding, Level
 from shared import queue, settings
 from shared.settings import PREFIX, Settings, SettingsError
@@ -45,7 +45,7 @@ def _database(loaded: Settings) -> Iterator[Finding]:
     if not loaded.database_url:
         yield _missing("database_url")
         return
-    engine = database.connect(loaded.database_url, process="doctor", pool_size=1)
+    engine = database.connect(loaded.database_url, process="doctor", pool_size=1, role=tenancy.WORK)
     try:
         yield from checkup.of_database(engine)
     finally:

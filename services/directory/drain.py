@@ -6,15 +6,16 @@ a batch fails it is rolled back as a whole, and its operations are run one by on
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Connection, Engine, Uuid, bindparam, text
 
-from services.directory import attempts, backoff, batches, bulk_journal, database, failures, history, journal
-from services.directory.apply import Applied, apply, refusal
+from services.directory import attempts, backoff, batches, bulk_journal, database, failures, journal, tenancy
+from services.directory.apply import Applied, apply, create_all, is_plain_create, refusal
 from services.directory.attempts import Attempt, Watch
 from services.directory.backoff import Fault
 from services.directory.batches import Batch
@@ -22,6 +23,7 @@ from services.directory.bulk_journal import Ring
 from services.directory.catalogues import Catalogues
 from services.directory.journal import Operation
 from services.directory.recent_tenants import RecentTenants
+from services.directory.region_placing import Placer
 from shared import metrics
 from shared.outcomes import Outcome, Reply
 from shared.scim.errors import InternalError
@@ -35,11 +37,11 @@ LOCK_SPACE = 0x6D757374
 _LOCK = text("SELECT pg_advisory_xact_lock(:space, :shard)")
 _LOOK = text("SELECT coalesce((SELECT running FROM shard WHERE id = :shard), '{}') AS left")
 # Committed by itself and without waiting for the disk: it must outlive this process, not the server.
-_NOTE = text("""
+_NOTE = """
 WITH quick AS (SELECT set_config('synchronous_commit', 'off', true))
-INSERT INTO shard (id, running) SELECT :shard, :running FROM quick
+INSERT INTO shard (id, running) SELECT %(shard)s, cast(%(running)s AS uuid[]) FROM quick
 ON CONFLICT (id) DO UPDATE SET running = excluded.running WHERE shard.running = '{}'
-""").bindparams(bindparam("running", type_=ARRAY(Uuid)))
+"""
 _CLEAR = text("UPDATE shard SET running = '{}' WHERE id = :shard AND running <> '{}'")
 # Here and above, only what one noted oneself: who was frozen and lost the lock must not spoil what the next one noted.
 _TAKE_BACK = text("UPDATE shard SET running = '{}' WHERE id = :shard AND running = :running").bindparams(
@@ -96,6 +98,7 @@ class Drainer:
     """Rings another shard, when its operations need wait no longer for what was applied here."""
     watch: Watch = attempts.unwatched
     catalogues: Catalogues = field(default_factory=Catalogues)
+    placer: Placer = field(default_factory=Placer)
     _rounds: dict[int, UUID] = field(default_factory=dict)
     """The shards with a backlog, and after which tenant the next round of turns begins."""
     _tenants: RecentTenants = field(default_factory=RecentTenants)
@@ -174,8 +177,10 @@ class Drainer:
 
     def _batch(self, shard: int, choose: Choose, attempt: Attempt) -> Batch:
         """Apply what is chosen in one transaction."""
-        with self.watch() as attempt.go_on, database.transaction(self.engine) as connection:
-            batch = self._enter(connection, shard, choose)
+        with self.watch() as attempt.go_on, self._entered(shard) as connection:
+            batch = choose(connection, shard)
+            if batch.unfinished:
+                raise _UnfinishedRunError
             operations, attempt.is_begun = batch.operations, True
             if not operations:
                 return batch
@@ -210,18 +215,15 @@ class Drainer:
             logger.info("operation settled", extra=_about(operation) | {"status": result.outcome.status})
         bulk_journal.ring(self.engine, operations, self.ring)
 
-    def _enter(self, connection: Connection, shard: int, choose: Choose) -> Batch:
-        """Wait until nobody else drains the shard. Raises _UnfinishedRunError when the last one did not end.
+    def _entered(self, shard: int) -> AbstractContextManager[Connection]:
+        """Begin a transaction, and wait until nobody else drains the shard.
 
         PostgreSQL gives up the locks of a transaction as soon as one of its statements fails, but only those that were
-        taken since its last savepoint. Both are sent at once. What a statement sees was there when it began, so nothing
+        taken since its last savepoint. All is sent at once. What a statement sees was there when it began, so nothing
         is chosen by the one that waits.
         """
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK_SPACE}, {shard:d}); SAVEPOINT entered")
-        batch = choose(connection, shard)
-        if batch.unfinished:
-            raise _UnfinishedRunError
-        return batch
+        lock = f"SELECT pg_advisory_xact_lock({LOCK_SPACE}, {shard:d})"
+        return database.transaction_from(self.engine, f"{tenancy.TO_SEVERAL}; {lock}; SAVEPOINT entered")
 
     def _run(self, connection: Connection, shard: int, batch: Batch, attempt: Attempt) -> list[Applied]:
         """Apply operations between a note that they are begun and its end; a failure in our hands is no crash."""
@@ -230,14 +232,19 @@ class Drainer:
         try:
             catalogues = self.catalogues.of_versions(connection, batch.catalogue_versions)
             refused = bulk_journal.refused(connection, operations)
-            results = [
-                Applied(outcome=refusal(each.id, refused[each.id]))
-                if each.id in refused
-                else apply(connection, each, catalogues[each.tenant_id], batch.now)
-                for each in attempt.each(operations)
-            ]
-            history.record(connection, [entry for result in results for entry in result.entries])
-            journal.settle(connection, [result.outcome for result in results], run_of=shard)
+            results: list[Applied] = []
+            for some in tenancy.each(connection, attempt.each(_runs(operations, refused))):
+                if some[0].id in refused:
+                    results.append(Applied(outcome=refusal(some[0].id, refused[some[0].id])))
+                elif len(some) > 1:
+                    results += create_all(connection, some, catalogues, batch.now)
+                else:
+                    results.append(apply(connection, some[0], catalogues[some[0].tenant_id], batch.now))
+            results = self.placer.place(
+                connection, operations, results, batch.catalogue_versions, catalogues, batch.now
+            )
+            entries = [vars(entry) for result in results for entry in result.entries]
+            journal.settle(connection, [result.outcome for result in results], entries, run_of=shard)
         except Exception:
             # Still under the lock, so that nobody takes this run for one that did not end.
             with database.autocommit(self.engine) as own:
@@ -248,11 +255,11 @@ class Drainer:
     def _note(self, shard: int, operation_ids: list[UUID]) -> None:
         """Write down what is begun, on a connection of its own, so that a crash is seen afterwards."""
         with database.autocommit(self.engine) as connection:
-            connection.execute(_NOTE, {"shard": shard, "running": operation_ids})
+            connection.exec_driver_sql(_NOTE, {"shard": shard, "running": operation_ids})
 
     def _recover(self, shard: int) -> int:
         """Count the starts of a run that did not end, unless somebody else did; return how many operations died."""
-        with database.transaction(self.engine) as connection:
+        with database.across(self.engine) as connection:
             connection.execute(_LOCK, {"space": LOCK_SPACE, "shard": shard})
             left = connection.execute(_LOOK, {"shard": shard}).one().left
             dead = self._count(connection, left, failures.UNFINISHED)
@@ -266,7 +273,7 @@ class Drainer:
 
     def _failed(self, shard: int, attempt: Attempt, operation: Operation, error: Exception) -> int:
         """Write down a failed start whose transaction could not do so; return how many operations died."""
-        with database.transaction(self.engine) as connection:
+        with database.across(self.engine) as connection:
             connection.execute(_LOCK, {"space": LOCK_SPACE, "shard": shard})
             connection.execute(_TAKE_BACK, {"shard": shard, "running": [operation.id]})
             failure = self._keep(connection, operation, error, attempt.seconds)
@@ -312,6 +319,21 @@ class Drainer:
         self.announce([Reply(channel=operation.reply_to, outcome=_given_up(operation)) for operation in dead])
         bulk_journal.ring(self.engine, dead, self.ring)
         return len(dead)
+
+
+def _runs(operations: Sequence[Operation], refused: Collection[UUID]) -> list[list[Operation]]:
+    """Split operations, in their order, into those that are applied together: plain creates of one tenant and type."""
+    runs: list[list[Operation]] = []
+    kinds: list[tuple[UUID, str] | None] = []
+    for each in operations:
+        is_plain = each.id not in refused and is_plain_create(each)
+        kind = (each.tenant_id, each.resource_type) if is_plain else None
+        if kind is not None and kinds and kinds[-1] == kind:
+            runs[-1].append(each)
+        else:
+            runs.append([each])
+            kinds.append(kind)
+    return runs
 
 
 def _given_up(operation: Operation) -> Outcome:

@@ -48,6 +48,7 @@ class Line:
     is_active: bool | None
     emails: Any
     region: str
+    """The id of the region."""
     source: UUID | None
     changed_at: datetime
     manager: str | None = None
@@ -71,6 +72,7 @@ class Wanted:
     tenant_id: UUID
     text: str = ""
     is_active: bool | None = None
+    region: str | None = None
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,8 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
     conditions += [table.c[searching.COLUMN].like(pattern) for pattern in searching.patterns(wanted.text)]
     if wanted.is_active is not None:
         conditions.append(_column(user.ACTIVE, None).is_(wanted.is_active))
+    if wanted.region is not None:
+        conditions.append(table.c.region == wanted.region)
     return conditions
 
 

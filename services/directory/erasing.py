@@ -23,6 +23,7 @@ from services.directory import (
     ids,
     members,
     refusals,
+    region_saving,
     rows,
     scrubbing,
     searching,
@@ -127,7 +128,7 @@ def find(connection: Connection, tenant_id: UUID, named: str) -> UUID:
 
 def erase(engine: Engine, tenant_id: UUID, person_id: UUID, actor: str) -> Erased:
     """Erase an employee, who is deleted first if need be; return what was blanked."""
-    with database.transaction(engine) as connection:
+    with database.transaction(engine, tenant_id) as connection:
         _delete(connection, tenant_id, person_id)
         person = _person(connection, tenant_id, person_id)
     operations, history = _blank_operations(engine, person), _blank_history(engine, person)
@@ -135,7 +136,7 @@ def erase(engine: Engine, tenant_id: UUID, person_id: UUID, actor: str) -> Erase
     operations += _blank_operations(engine, person)
     # What gateways have noted, and not written down yet.
     time.sleep(NOTED_SECONDS)
-    with database.transaction(engine) as connection:
+    with database.transaction(engine, tenant_id) as connection:
         return _finish(connection, person, actor, operations=operations, history=history)
 
 
@@ -178,14 +179,14 @@ def _blank_operations(engine: Engine, person: _Person) -> int:
         "keys": [column.attribute.name for column in _UNIQUE],
         "folded": sorted(name.lower() for name in person.unique_names),
     }
-    with database.snapshot(engine) as connection:
+    with database.snapshot(engine, person.tenant_id) as connection:
         found = list(connection.scalars(_FIND_OPERATIONS, wanted))
     return sum(_blank_operation(engine, person, operation_id) for operation_id in found)
 
 
 def _blank_operation(engine: Engine, person: _Person, operation_id: UUID) -> bool:
     """Blank one operation, in a transaction of its own: a drain may hold others, and wait for this one."""
-    with database.transaction(engine) as connection:
+    with database.transaction(engine, person.tenant_id) as connection:
         given = {"id": operation_id, "person": person.id, "type": USERS.name}
         row = connection.execute(_READ_OPERATION, given).mappings().one_or_none()
         if row is None:
@@ -217,7 +218,7 @@ def _blanked(person: _Person, row: Mapping[Any, Any]) -> Iterator[tuple[str, Any
 
 def _blank_history(engine: Engine, person: _Person) -> int:
     wanted = {"tenant_id": person.tenant_id, "person": person.id}
-    with database.snapshot(engine) as connection:
+    with database.snapshot(engine, person.tenant_id) as connection:
         found = connection.execute(_FIND_HISTORY, wanted).all()
     table, blanked = tables.history, 0
     for row in found:
@@ -226,7 +227,7 @@ def _blank_history(engine: Engine, person: _Person) -> int:
         else:
             changes = scrubbing.scrubbed(row.changes, str(person.id), person.names)
         if changes != row.changes:
-            with database.transaction(engine) as connection:
+            with database.transaction(engine, person.tenant_id) as connection:
                 mine = (table.c.at == row.at, table.c.id == row.id)
                 connection.execute(update(table).where(*mine).values(changes=changes))
             blanked += 1
@@ -245,6 +246,7 @@ def _finish(connection: Connection, person: _Person, actor: str, *, operations: 
     terms = {*known.known_as, *(name.lower() for name in person.names)}
     refused = refusals.forget(connection, person.tenant_id, terms, person.names)
     connection.execute(update(table).where(table.c.id == person.id).values(dict(_blank_row(person.id))))
+    region_saving.forget(connection, person.tenant_id, person.names)
     admins.remove_employee(connection, person.tenant_id, person.id, person.unique_names)
     audit.lock(connection, person.tenant_id)
     needles = [str(person.id), *(orjson.dumps(name).decode() for name in sorted(person.unique_names))]

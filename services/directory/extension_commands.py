@@ -44,7 +44,7 @@ def add_extension(tenant: str, file: TextIO, data: Path | None) -> None:
     """
     found = _read(file)
     with terminal.transaction(data) as connection:
-        tenant_id = tenants.find(connection, tenant).id
+        tenant_id = tenants.serve(connection, tenant).id
         extensions.declare(connection, tenant_id, found)
         _record(connection, tenant_id, Action.EXTENSION_DECLARED, found.schema.id, extension_files.document(found))
     click.echo(f"extension {found.schema.id} of {found.resource_type} declared for {tenant}. {SOON}", err=True)
@@ -56,7 +56,7 @@ def add_extension(tenant: str, file: TextIO, data: Path | None) -> None:
 def list_extensions(tenant: str, data: Path | None) -> None:
     """List the extensions of TENANT."""
     with terminal.transaction(data) as connection:
-        found = extensions.in_force(connection, tenants.find(connection, tenant).id)
+        found = extensions.in_force(connection, tenants.serve(connection, tenant).id)
     terminal.table(
         ["urn", "of", "name", "attributes", "declared"],
         [
@@ -73,7 +73,7 @@ def list_extensions(tenant: str, data: Path | None) -> None:
 def show_extension(tenant: str, urn: str, data: Path | None) -> None:
     """Print the extension URN of TENANT as JSON, as `muster extension add` reads it."""
     with terminal.transaction(data) as connection:
-        declared = extensions.in_force(connection, tenants.find(connection, tenant).id)
+        declared = extensions.in_force(connection, tenants.serve(connection, tenant).id)
     found = next((one.extension for one in declared if one.extension.schema.id.lower() == urn.lower()), None)
     if found is None:
         raise _unknown(tenant)
@@ -87,7 +87,7 @@ def show_extension(tenant: str, urn: str, data: Path | None) -> None:
 def remove_extension(tenant: str, urn: str, data: Path | None) -> None:
     """Forget the extension URN of TENANT. Values stay, unseen: they are back when it is declared again."""
     with terminal.transaction(data) as connection:
-        tenant_id = tenants.find(connection, tenant).id
+        tenant_id = tenants.serve(connection, tenant).id
         if not extensions.forget(connection, tenant_id, urn):
             raise _unknown(tenant)
         _record(connection, tenant_id, Action.EXTENSION_REMOVED, urn, None)

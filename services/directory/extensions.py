@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
-from services.directory import ids, tables
+from services.directory import ids, region_saving, tables, tenants
 from shared.scim import extension_changes, extension_files
 from shared.scim.extension_files import Extension
 
@@ -30,9 +30,10 @@ class Declaration:
 def declare(connection: Connection, tenant_id: UUID, extension: Extension) -> None:
     """Put a declaration in force, in place of the one with its URN. Raises ExtensionError.
 
-    All earlier ones count, the forgotten too: values that were stored under them are still there.
+    All earlier ones count, the forgotten too: values that were stored under them are still there. Rules of regions may
+    mean something else from now on, so everybody is looked at by them again.
     """
-    _renew_catalogue(connection, tenant_id)
+    tenants.renew_catalogue(connection, tenant_id)
     urn = extension.schema.id
     reason = extension_changes.first_conflict(_declared(connection, tenant_id, urn), extension)
     if reason is not None:
@@ -49,12 +50,16 @@ def declare(connection: Connection, tenant_id: UUID, extension: Extension) -> No
             id=ids.new(), tenant_id=tenant_id, urn=urn, document=extension_files.document(extension)
         )
     )
+    region_saving.begin_again(connection, tenant_id)
 
 
 def forget(connection: Connection, tenant_id: UUID, urn: str) -> bool:
     """End the declaration that is in force; False when there is none. Values that are stored stay, unseen."""
-    _renew_catalogue(connection, tenant_id)
-    return _end(connection, tenant_id, urn)
+    tenants.renew_catalogue(connection, tenant_id)
+    has_ended = _end(connection, tenant_id, urn)
+    if has_ended:
+        region_saving.begin_again(connection, tenant_id)
+    return has_ended
 
 
 def in_force(connection: Connection, tenant_id: UUID) -> Sequence[Declaration]:
@@ -81,13 +86,6 @@ def _end(connection: Connection, tenant_id: UUID, urn: str) -> bool:
     table = tables.extension
     ended = update(table).where(*_is(tenant_id, urn), table.c.ended_at.is_(None))
     return connection.execute(ended.values(ended_at=func.clock_timestamp())).rowcount == 1
-
-
-def _renew_catalogue(connection: Connection, tenant_id: UUID) -> None:
-    """Give the tenant's catalogue its next version; the row's lock lets one declaration in at a time."""
-    table = tables.tenant
-    renewed = update(table).where(table.c.id == tenant_id)
-    connection.execute(renewed.values(catalogue_version=table.c.catalogue_version + 1))
 
 
 def _is(tenant_id: UUID, urn: str) -> tuple[ColumnElement[bool], ...]:

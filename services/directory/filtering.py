@@ -30,6 +30,7 @@ from sqlalchemy import (
 
 from services.directory import columns, conditions, json_filtering, tables
 from services.directory.conditions import Condition, Leaf
+from shared.scim import versions
 from shared.scim.attributes import Attribute, ResourceType, Schema, Stored
 from shared.scim.errors import InvalidFilterError
 from shared.scim.filters import And, Comparison, ElementMatch, Filter, Not, Or, Present
@@ -148,7 +149,16 @@ def _in_columns(leaf: Leaf, resource_type: ResourceType, table: FromClause) -> C
         return _on_schemas(leaf, resource_type, table)
     if attribute.is_complex and leaf.path.sub is None:
         return or_(*(table.c[c.name].is_not(None) for c in columns.of(resource_type) if c.attribute is attribute))
-    return conditions.test(leaf, _column(leaf.path, resource_type, table))
+    return conditions.test(_of_resource(leaf), _column(leaf.path, resource_type, table))
+
+
+def _of_resource(leaf: Leaf) -> Leaf:
+    """Return a comparison of `meta.version` with the version of the resource alone, as it is kept."""
+    match leaf:
+        case Comparison(path, operator, str(tag)) if path.leaf is META.sub("version"):
+            return Comparison(path, operator, versions.of_resource(tag))
+        case _:
+            return leaf
 
 
 def _column(path: Path, resource_type: ResourceType, table: FromClause) -> ColumnElement[Any]:

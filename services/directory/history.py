@@ -1,13 +1,13 @@
 """The history of employees and roles: what changed, from what to what, by whom, and in which operation."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
 from services.directory import tables
 from services.directory.journal import Operation
@@ -68,18 +68,16 @@ def changes(resource_type: ResourceType, old: dict[str, Any], new: dict[str, Any
     open_old = projection.without_sensitive(old, resource_type)
     open_new = projection.without_sensitive(new, resource_type)
     found = []
-    for schema, attribute in resource_type.walk():
-        before, after = (_value(resource_type, schema, attribute, resource) for resource in (old, new))
-        if attribute.is_writable and before != after:
+    for schema, attribute in _writable(resource_type):
+        if _value(resource_type, schema, attribute, old) != _value(resource_type, schema, attribute, new):
             before, after = (_value(resource_type, schema, attribute, resource) for resource in (open_old, open_new))
             found.append({"attribute": _name(resource_type, schema, attribute), "from": before, "to": after})
     return found
 
 
-def record(connection: Connection, entries: Sequence[Entry]) -> None:
-    """Write entries, in the transaction of the effects that they tell of."""
-    if entries:
-        connection.execute(insert(tables.history), [vars(item) for item in entries])
+@lru_cache(maxsize=1024)
+def _writable(resource_type: ResourceType) -> tuple[tuple[Schema, Attribute], ...]:
+    return tuple((schema, attribute) for schema, attribute in resource_type.walk() if attribute.is_writable)
 
 
 def _value(resource_type: ResourceType, schema: Schema, attribute: Attribute, resource: dict[str, Any]) -> Any:

@@ -1,6 +1,6 @@
 """Read the history of one resource a page at a time, newest first; perhaps filtered."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from uuid import UUID
@@ -14,12 +14,12 @@ from services.directory.history import Entry, Kind
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """Which entries are meant: of this resource; perhaps only those of an attribute, or of a token."""
+    """Which entries are meant: of this resource; perhaps only those of an attribute, or by some tokens."""
 
     tenant_id: UUID
     resource_id: UUID
     attribute: str | None = None
-    token_id: UUID | None = None
+    token_ids: Collection[UUID] | None = None
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ def _conditions(wanted: Wanted, last: Place | None) -> list[ColumnElement[bool]]
     ]
     if wanted.attribute is not None:
         conditions.append(table.c.changes.contains(literal([{"attribute": wanted.attribute}], JSONB)))
-    if wanted.token_id is not None:
-        conditions.append(table.c.token_id == wanted.token_id)
+    if wanted.token_ids is not None:
+        conditions.append(table.c.token_id.in_(wanted.token_ids))
     if last is not None:
         conditions += [
             tuple_(table.c.at, table.c.id) < tuple_(literal(last.at), literal(last.id)),

@@ -14,22 +14,7 @@ from uuid import UUID
 from zlib import crc32
 
 import orjson
-from sqlalchemy import (
-    ARRAY,
-    Boolean,
-    ColumnElement,
-    Connection,
-    Integer,
-    LargeBinary,
-    Text,
-    Uuid,
-    bindparam,
-    func,
-    or_,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from services.directory import backoff, tables
@@ -110,14 +95,14 @@ def shard_of(lane: UUID, shards: int) -> int:
 # One statement accepts any number of writes. A POST makes its lane; every other method needs one of its tenant, and
 # without it nothing is written and nothing returned. Lane rows are locked in the order of their ids, so that two of
 # these statements cannot deadlock, and a lane that occurs twice gets two numbers. What may be an earlier write sent
-# again is left out, and what is accepted is noted as unanswered (docs/decisions/0019-lost-replies.md).
-_ACCEPT = text("""
+# again is left out, and what is accepted is noted as unanswered (docs/decisions/0019-lost-replies.md). What is sent is
+# one JSON document: to make arrays of it would cost this process more than all the rest of an accept.
+_ACCEPT = """
 WITH sent AS (
-  SELECT * FROM unnest(:id, :tenant_id, :token_id, :request_id, :resource_type, :lane, :shard, :method,
-                       cast(:request AS jsonb[]), :if_match, :reply_to, :digest, :is_new, :wave, :needs, :bulk_id,
-                       :is_urgent)
-    WITH ORDINALITY AS i(id, tenant_id, token_id, request_id, resource_type, lane, shard, method, request, if_match,
-                         reply_to, digest, is_new, wave, needs, bulk_id, is_urgent, ordinal)
+  SELECT * FROM json_to_recordset(cast(%(writes)s AS json)) AS i(
+    ordinal integer, id uuid, tenant_id uuid, token_id uuid, request_id text, resource_type text, lane uuid,
+    shard integer, method text, request jsonb, if_match text, reply_to text, digest bytea, is_new boolean,
+    wave integer, needs uuid[], bulk_id text, is_urgent boolean)
 ), repeated AS (
   SELECT s.id FROM sent s
   WHERE NOT s.is_new AND EXISTS (SELECT FROM unanswered u WHERE u.digest = s.digest AND u.operation_id <> s.id)
@@ -147,49 +132,41 @@ WITH sent AS (
   INSERT INTO operation (id, tenant_id, token_id, request_id, resource_type, lane, seq, shard, position, method,
                          request, if_match, reply_to, accepted_at, wave, needs, bulk_id, is_urgent)
   SELECT id, tenant_id, token_id, request_id, resource_type, lane, seq, lane_shard, nextval('operation_position'),
-         method, request, if_match, reply_to, clock_timestamp(), wave, cast(needs AS uuid[]), bulk_id, is_urgent
+         method, coalesce(request, 'null'), if_match, reply_to, clock_timestamp(), wave, needs, bulk_id, is_urgent
   FROM placed
   RETURNING id, shard
 ), noted AS (
   INSERT INTO unanswered (operation_id, digest, answering, since)
-  SELECT id, digest, :answering, clock_timestamp() FROM placed WHERE digest IS NOT NULL
+  SELECT id, digest, cast(%(answering)s AS integer), clock_timestamp() FROM placed WHERE digest IS NOT NULL
 )
 SELECT id, shard FROM written UNION ALL SELECT id, NULL FROM repeated
-""").bindparams(
-    bindparam("answering", type_=Integer),
-    bindparam("digest", type_=ARRAY(LargeBinary)),
-    *(bindparam(name, type_=ARRAY(Boolean)) for name in ("is_new", "is_urgent")),
-    *(bindparam(name, type_=ARRAY(Uuid)) for name in ("id", "tenant_id", "token_id", "lane")),
-    *(
-        bindparam(name, type_=ARRAY(Text))
-        for name in ("request_id", "resource_type", "method", "request", "if_match", "reply_to", "needs", "bulk_id")
-    ),
-    *(bindparam(name, type_=ARRAY(Integer)) for name in ("shard", "wave")),
-)
+"""
 
 # The ids lie between two parameters, so that only the partitions are opened in which they can be. The run of a shard
 # ends with its outcomes; who settles without a run names no shard. What had an effect waits to be taken into the audit
 # (docs/decisions/0030-audit.md).
-_SETTLE = text("""
+_SETTLE = """
 WITH ended AS (
-  UPDATE shard SET running = '{}', settled = settled + cardinality(:id) WHERE id = :shard
+  SELECT * FROM json_to_recordset(cast(%(outcomes)s AS json)) AS s(id uuid, status integer, outcome jsonb)
+), run AS (
+  UPDATE shard SET running = '{}', settled = settled + %(number)s WHERE id = cast(%(shard)s AS integer)
 ), done AS (
   UPDATE operation o
   SET state = 'settled', status = s.status, outcome = s.outcome, settled_at = clock_timestamp(), starts = o.starts + 1,
       not_before = NULL
-  FROM unnest(:id, :status, cast(:outcome AS jsonb[])) AS s(id, status, outcome)
-  WHERE o.id = s.id AND o.state = 'pending' AND o.id BETWEEN :first AND :last
+  FROM ended s
+  WHERE o.id = s.id AND o.state = 'pending' AND o.id BETWEEN %(first)s AND %(last)s
   RETURNING o.id, o.tenant_id, o.status
 ), noted AS (
   INSERT INTO unsealed (operation_id, tenant_id) SELECT id, tenant_id FROM done WHERE status < 300
+), recorded AS (
+  INSERT INTO history (at, tenant_id, resource_type, resource_id, kind, changes, operation_id, token_id, request_id)
+  SELECT * FROM json_to_recordset(cast(%(entries)s AS json)) AS e(
+    at timestamptz, tenant_id uuid, resource_type text, resource_id uuid, kind text, changes jsonb, operation_id uuid,
+    token_id uuid, request_id text)
 )
 SELECT count(*) FROM done
-""").bindparams(
-    bindparam("id", type_=ARRAY(Uuid)),
-    bindparam("shard", type_=Integer),
-    bindparam("status", type_=ARRAY(Integer)),
-    bindparam("outcome", type_=ARRAY(Text)),
-)
+"""
 
 
 def accept(connection: Connection, writes: Sequence[Write], shards: int, answering: int | None = None) -> Accepted:
@@ -197,40 +174,40 @@ def accept(connection: Connection, writes: Sequence[Write], shards: int, answeri
 
     `answering` is the number of the process that will answer them (services/directory/presence.py).
     """
-    parameters: dict[str, list[Any]] = {
-        name: [getattr(write, name) for write in writes]
-        for name in (
-            *("id", "tenant_id", "token_id", "request_id", "resource_type", "lane", "method", "if_match", "reply_to"),
-            *("is_new", "wave", "bulk_id", "is_urgent"),
-        )
-    }
-    parameters["digest"] = [write.digest if write.key is None else None for write in writes]
-    parameters["needs"] = [_array(write.needs) for write in writes]
-    parameters["shard"] = [shard_of(write.lane, shards) for write in writes]
-    parameters["request"] = [orjson.dumps(write.request).decode() for write in writes]
-    found = {row.id: row.shard for row in connection.execute(_ACCEPT, parameters | {"answering": answering})}
+    sent = [_sent(write, ordinal, shards) for ordinal, write in enumerate(writes)]
+    parameters = {"writes": _json(sent), "answering": answering}
+    found = {row[0]: row[1] for row in connection.exec_driver_sql(_ACCEPT, parameters)}
     return Accepted(
         shards={each: shard for each, shard in found.items() if shard is not None},
         repeated={each for each, shard in found.items() if shard is None},
     )
 
 
-def settle(connection: Connection, ended: Sequence[Outcome], *, run_of: int | None = None) -> None:
-    """Record outcomes, in the transaction of their effects; with `run_of` they end the run of that shard."""
+def settle(
+    connection: Connection,
+    ended: Sequence[Outcome],
+    entries: Sequence[Mapping[str, Any]] = (),
+    *,
+    run_of: int | None = None,
+) -> None:
+    """Record outcomes, and entries of the history, in the transaction of the effects that they tell of.
+
+    With `run_of` they end the run of that shard.
+    """
     if not ended:
         return
     ids = [outcome.operation_id for outcome in ended]
-    done = connection.scalar(
-        _SETTLE,
-        {
-            "id": ids,
-            "first": min(ids),
-            "last": max(ids),
-            "shard": run_of,
-            "status": [outcome.status for outcome in ended],
-            "outcome": [orjson.dumps(outcome.document()).decode() for outcome in ended],
-        },
-    )
+    parameters = {
+        "outcomes": _json(
+            [{"id": each.operation_id, "status": each.status, "outcome": each.document()} for each in ended]
+        ),
+        "entries": _json(entries),
+        "number": len(ended),
+        "first": min(ids),
+        "last": max(ids),
+        "shard": run_of,
+    }
+    done = connection.exec_driver_sql(_SETTLE, parameters).scalar_one()
     assert done == len(ended), "an operation was settled by another while its row was locked"
 
 
@@ -302,6 +279,30 @@ def _far() -> ColumnElement[datetime]:
     return func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, 2 * backoff.LONGEST_SECONDS)
 
 
-def _array(found: Sequence[UUID] | None) -> str | None:
-    """Return ids as PostgreSQL spells an array: an array of arrays would have to be a rectangle."""
-    return None if found is None else f"{{{','.join(map(str, found))}}}"
+def _sent(write: Write, ordinal: int, shards: int) -> dict[str, Any]:
+    """Return a write as `_ACCEPT` takes it."""
+    digest = write.digest if write.key is None else None
+    return {
+        "ordinal": ordinal,
+        "id": write.id,
+        "tenant_id": write.tenant_id,
+        "token_id": write.token_id,
+        "request_id": write.request_id,
+        "resource_type": write.resource_type,
+        "lane": write.lane,
+        "shard": shard_of(write.lane, shards),
+        "method": write.method,
+        "request": write.request,
+        "if_match": write.if_match,
+        "reply_to": write.reply_to,
+        "digest": None if digest is None else f"\\x{digest.hex()}",
+        "is_new": write.is_new,
+        "wave": write.wave,
+        "needs": write.needs,
+        "bulk_id": write.bulk_id,
+        "is_urgent": write.is_urgent,
+    }
+
+
+def _json(rows: Sequence[Mapping[str, Any]]) -> str:
+    return orjson.dumps(rows).decode()

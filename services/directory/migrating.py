@@ -9,7 +9,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
-from services.directory import partitions
+from services.directory import partitions, row_security
 from shared.settings import Settings
 
 _LOCK = 0x6D696772
@@ -28,6 +28,7 @@ def upgrade(engine: Engine, settings: Settings) -> tuple[str | None, str | None]
         config.attributes["connection"] = connection
         before = MigrationContext.configure(connection).get_current_revision()
         command.upgrade(config, "head")
+        row_security.mark(connection)
         partitions.maintain(connection, datetime.now(UTC), keep=partitions.kept(settings))
         return before, MigrationContext.configure(connection).get_current_revision()
 

@@ -31,6 +31,7 @@ class Detail:
     id: UUID
     tenant: str
     token: str | None
+    token_id: UUID
     request_id: str
     method: str
     resource_type: ResourceType
@@ -67,7 +68,8 @@ class Detail:
 
 
 _FIND = text("""
-SELECT o.id, o.tenant_id, n.slug AS tenant, t.name AS token, o.request_id, o.method, o.resource_type, o.lane, o.seq,
+SELECT o.id, o.tenant_id, n.slug AS tenant, t.name AS token, o.token_id,
+       o.request_id, o.method, o.resource_type, o.lane, o.seq,
        o.shard, o.if_match, o.accepted_at, o.settled_at, o.not_before, o.state, o.status,
        o.outcome ->> 'scim_type' AS scim_type, o.outcome ->> 'detail' AS detail, o.starts, o.delays, o.last_error,
        o.failures, o.replay_of, o.discarded_at, o.discarded_by, o.discarded_why, o.request,

@@ -38,7 +38,7 @@ _OPTIONS = (
     click.option("--resource", "resource_id", type=click.UUID, metavar="ID", help="Only this user's or group's."),
     click.option(
         "--method",
-        type=click.Choice(["POST", "PUT", "PATCH", "DELETE"], case_sensitive=False),
+        type=click.Choice(["POST", "PUT", "PATCH", "DELETE", "MOVE"], case_sensitive=False),
         help="Only those of this method.",
     ),
     click.option("--error", metavar="TEXT", help="Only those with this text in an error: its name, place or detail."),

@@ -78,12 +78,10 @@ def _week(moment: datetime) -> datetime:
 
 
 def _create(connection: Connection, parent: _Parent, week: datetime) -> None:
-    low, high = parent.bound(week), parent.bound(week + WEEK)
+    bounds = {"low": parent.bound(week), "high": parent.bound(week + WEEK)}
     connection.execute(
-        text(
-            f"CREATE TABLE IF NOT EXISTS {_name(parent.table, week)} PARTITION OF {parent.table} "
-            f"FOR VALUES FROM ('{low}') TO ('{high}')"
-        )
+        text("SELECT muster_make_partition(:table, :week, :low, :high)"),
+        {"table": parent.table, "week": f"{week:%Y%m%d}", **bounds},
     )
 
 
@@ -96,17 +94,21 @@ def _drop(connection: Connection, table: str, horizon: datetime) -> list[str]:
     for name in connection.scalars(statement, {"table": table}):
         day = name.removeprefix(f"{table}_")
         if day.isdigit() and datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC) + WEEK <= horizon:
-            if table == "operation" and _has_pending(connection, name):
+            if table == "operation" and _has_pending(connection, day):
                 logger.warning("old partition has pending operations", extra={"partition": name})
                 continue
-            connection.execute(text(f"DROP TABLE {name}"))
+            connection.execute(text("SELECT muster_drop_partition(:table, :day)"), {"table": table, "day": day})
             logger.info("partition dropped", extra={"partition": name})
             dropped.append(name)
     return dropped
 
 
-def _has_pending(connection: Connection, name: str) -> bool:
-    return connection.scalar(text(f"SELECT EXISTS (SELECT FROM {name} WHERE state = 'pending')")) is True  # noqa: S608
+def _has_pending(connection: Connection, day: str) -> bool:
+    """Whether a week's operations have not all ended; asked of the journal, for partitions are for nobody to read."""
+    week = datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC)
+    statement = text("SELECT EXISTS (SELECT FROM operation WHERE state = 'pending' AND id >= :low AND id < :high)")
+    between = {"low": ids.first_at(week), "high": ids.first_at(week + WEEK)}
+    return connection.scalar(statement, between) is True
 
 
 def _name(table: str, week: datetime) -> str:

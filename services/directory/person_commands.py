@@ -24,8 +24,8 @@ def erase_person(tenant: str, person: str, yes: bool, data: Path | None) -> None
     the person out of the identity provider first, or it sends them anew.
     """
     with terminal.pool(terminal.load_settings(data)) as engine:
-        with database.transaction(engine) as connection:
-            tenant_id = tenants.find(connection, tenant).id
+        with database.across(engine) as connection:
+            tenant_id = tenants.serve(connection, tenant).id
             person_id = erasing.find(connection, tenant_id, person)
         _confirm(person_id, is_agreed=yes)
         erased = erasing.erase(engine, tenant_id, person_id, terminal.operator())
@@ -40,10 +40,10 @@ def erase_person(tenant: str, person: str, yes: bool, data: Path | None) -> None
 def export_tenant(tenant: str, output: IO[bytes], data: Path | None) -> None:
     """Write everything that is kept of TENANT as JSON lines, but for secrets: it is personal data."""
     with terminal.pool(terminal.load_settings(data)) as engine:
-        with database.transaction(engine) as connection:
-            tenant_id = tenants.find(connection, tenant).id
+        with database.across(engine) as connection:
+            tenant_id = tenants.serve(connection, tenant).id
             audit.record(connection, tenant_id, Action.TENANT_EXPORTED, actor=terminal.operator())
-        with database.snapshot(engine) as connection:
+        with database.snapshot(engine, tenant_id) as connection:
             for row in tenant_export.every(connection, tenant_id):
                 output.write(orjson.dumps(row, default=str) + b"\n")
 

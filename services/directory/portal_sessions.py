@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, Connection, Text, delete, func, insert, literal, select, update
 
-from services.directory import columns, permissions, portal_tables, tables, token_secrets
+from services.directory import columns, permissions, portal_tables, tables, tenancy, token_secrets
 from services.directory.admins import Admin
 from services.directory.permissions import Permission
 from shared.scim.resource_types import USERS
@@ -61,6 +61,10 @@ def visitor(connection: Connection, secret: str, *, notes_use: bool) -> Visitor 
     """
     session = portal_tables.portal_session
     mine = session.c.sha256 == token_secrets.digest(secret)
+    tenant_id = connection.scalar(select(session.c.tenant_id).where(mine))
+    if tenant_id is None:
+        return None
+    tenancy.serve(connection, tenant_id)
     row = connection.execute(_VISITOR.where(mine, _is_good())).mappings().one_or_none()
     if row is None or (row["employee_id"] is not None and not row["is_there"]):
         return None

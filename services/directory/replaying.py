@@ -59,7 +59,7 @@ class Replayer:
 
     def _accept(self, case: Case) -> Ended:
         try:
-            with database.transaction(self.engine) as connection:
+            with database.across(self.engine) as connection:
                 made = dead.replay(connection, case.id, case.later)
                 self.note(connection, case, made)
                 return Ended(case=case, replay=made)
@@ -81,5 +81,5 @@ class Replayer:
             pause = min(pause * 2, LONGEST_PAUSE)
 
     def _look(self, operation_ids: Sequence[UUID]) -> dict[UUID, Standing]:
-        with database.transaction(self.engine) as connection:
+        with database.across(self.engine) as connection:
             return {standing.id: standing for standing in dead.standings(connection, operation_ids)}

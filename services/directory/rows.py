@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from services.directory import bags, columns, searching
 from services.directory.columns import Column
-from shared.scim import versions
+from shared.scim import resource_types, versions
 from shared.scim.attributes import ResourceType, Type
 from shared.scim.schemas.common import META
 
@@ -21,7 +22,7 @@ def from_resource(resource_type: ResourceType, resource: Resource, row: Row | No
     What the bag of the row has beside the attributes that the type declares stays there.
     """
     bag = bags.from_resource(resource_type, resource, None if row is None else row[columns.BAG])
-    derived = {c.name: _read(c, resource) for c in columns.of(resource_type) if c.attribute.is_writable}
+    derived = {c.name: _read(c, resource) for c in _writable(resource_type.name)}
     found_by = searching.text(resource_type, resource)
     return derived | {columns.BAG: bag} | ({} if found_by is None else {searching.COLUMN: found_by})
 
@@ -47,6 +48,11 @@ def as_shown(moment: datetime) -> datetime:
 def timestamp(moment: datetime) -> str:
     """Return a dateTime of RFC 7643 section 2.3.5, in UTC with milliseconds."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@lru_cache
+def _writable(name: str) -> tuple[Column, ...]:
+    return tuple(column for column in columns.of(resource_types.BY_NAME[name]) if column.attribute.is_writable)
 
 
 def _read(column: Column, resource: Resource) -> Any:

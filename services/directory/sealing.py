@@ -42,7 +42,7 @@ WHERE id = ANY(:ids) AND id BETWEEN :first AND :last ORDER BY settled_at, id
 
 def seal(engine: Engine) -> int:
     """Seal what waits for it; return how many operations were sealed."""
-    with database.transaction(engine) as connection:
+    with database.across(engine) as connection:
         tenant_ids = list(connection.scalars(_WAITING))
     return sum(_seal_tenant(engine, tenant_id) for tenant_id in tenant_ids)
 
@@ -58,7 +58,7 @@ def lines(connection: Connection, operation_ids: Sequence[UUID]) -> list[list[An
 def _seal_tenant(engine: Engine, tenant_id: UUID) -> int:
     sealed = 0
     for _ in range(ROUNDS):
-        with database.transaction(engine) as connection:
+        with database.transaction(engine, tenant_id) as connection:
             audit.lock(connection, tenant_id)
             taken = list(connection.scalars(_TAKE, {"tenant_id": tenant_id, "most": BATCH}))
             if not taken:

@@ -1,14 +1,16 @@
 """Read and write the rows of employees and roles, under the lock of the row that is changed."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy import Connection, Select, bindparam, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.sql.dml import ReturningInsert
 
 from services.directory import columns, rows, tables
 from services.directory.rows import Resource, Row
@@ -29,6 +31,20 @@ def lock_to_delete(connection: Connection, resource_type: ResourceType, tenant_i
     return _locked(connection, resource_type, tenant_id, resource_id, _lock_to_delete(resource_type.name))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Newcomer:
+    """A resource to insert at version 1; `source` is the token that it came by.
+
+    Its type is as its tenant has it, extensions included.
+    """
+
+    resource_type: ResourceType
+    tenant_id: UUID
+    id: UUID
+    resource: Resource
+    source: UUID | None = None
+
+
 def create(
     connection: Connection,
     resource_type: ResourceType,
@@ -38,22 +54,24 @@ def create(
     now: datetime,
     source: UUID | None = None,
 ) -> Row:
-    """Insert a resource at version 1; `source` is the token that it came by.
+    """Insert a resource. Raises UniquenessError when a unique value is in use."""
+    newcomer = Newcomer(
+        resource_type=resource_type, tenant_id=tenant_id, id=resource_id, resource=resource, source=source
+    )
+    [row] = create_all(connection, [newcomer], now)
+    if row is None:
+        raise in_use(resource_type)
+    return row
 
-    Raises UniquenessError when a unique value is in use.
-    """
-    values = {
-        "id": resource_id,
-        "tenant_id": tenant_id,
-        "version": 1,
-        "source": source,
-        "meta_created": now,
-        "meta_last_modified": now,
-        **rows.from_resource(resource_type, resource),
-    }
-    if connection.execute(_insert(resource_type.name), values).one_or_none() is None:
-        raise _in_use(resource_type)
-    return values
+
+def create_all(connection: Connection, newcomers: Sequence[Newcomer], now: datetime) -> list[Row | None]:
+    """Insert Users or Groups, one after the other; None stands for one with a unique value that is in use."""
+    wanted = [_values(newcomer, now) for newcomer in newcomers]
+    statement = _insert(newcomers[0].resource_type.name)
+    numbered = [{**values, "ordinal": ordinal} for ordinal, values in enumerate(wanted)]
+    parameters = {"rows": orjson.dumps(numbered).decode()}
+    made = {row[0] for row in connection.exec_driver_sql(statement, parameters)}
+    return [values if values["id"] in made else None for values in wanted]
 
 
 def change(connection: Connection, resource_type: ResourceType, row: Row, resource: Resource, now: datetime) -> Row:
@@ -85,6 +103,14 @@ def not_found(resource_type: ResourceType) -> NotFoundError:
     return NotFoundError(f"There is no {resource_type.name} with this id")
 
 
+def in_use(resource_type: ResourceType) -> UniquenessError:
+    """Return the error for a unique value that another resource of the tenant has."""
+    names = " or ".join(column.leaf.name for column in columns.of(resource_type) if column.is_unique)
+    return UniquenessError(
+        f"Another {resource_type.name} of this tenant has this {names}, or one that differs in case only"
+    )
+
+
 def _locked(
     connection: Connection, resource_type: ResourceType, tenant_id: UUID, resource_id: UUID, statement: Select[Any]
 ) -> Row:
@@ -111,10 +137,30 @@ def _living(resource_type: str) -> Select[Any]:
     return select(table).where(*mine, table.c.deleted_at.is_(None))
 
 
+def _values(newcomer: Newcomer, now: datetime) -> dict[str, Any]:
+    return {
+        "id": newcomer.id,
+        "tenant_id": newcomer.tenant_id,
+        "version": 1,
+        "source": newcomer.source,
+        "meta_created": now,
+        "meta_last_modified": now,
+        **rows.from_resource(newcomer.resource_type, newcomer.resource),
+    }
+
+
 @lru_cache
-def _insert(resource_type: str) -> ReturningInsert[Any]:
-    table = tables.OF[resource_type]
-    return insert(table).on_conflict_do_nothing().returning(table.c.id)
+def _insert(resource_type: str) -> str:
+    """Return the statement that inserts rows from one JSON document, in their order."""
+    table, dialect = tables.OF[resource_type], postgresql.dialect()  # type: ignore[no-untyped-call]
+    given = [column for column in table.columns if column.server_default is None]
+    names = ", ".join(column.name for column in given)
+    types = ", ".join(f"{column.name} {column.type.compile(dialect)}" for column in given)
+    return f"""
+INSERT INTO {table.name} ({names})
+SELECT {names} FROM json_to_recordset(cast(%(rows)s AS json)) AS r(ordinal integer, {types}) ORDER BY ordinal
+ON CONFLICT DO NOTHING RETURNING id
+"""  # noqa: S608 - of names of our own columns.
 
 
 def _execute_unique(connection: Connection, resource_type: ResourceType, statement: Any) -> None:
@@ -122,11 +168,4 @@ def _execute_unique(connection: Connection, resource_type: ResourceType, stateme
         with connection.begin_nested():
             connection.execute(statement)
     except IntegrityError as error:
-        raise _in_use(resource_type) from error
-
-
-def _in_use(resource_type: ResourceType) -> UniquenessError:
-    names = " or ".join(column.leaf.name for column in columns.of(resource_type) if column.is_unique)
-    return UniquenessError(
-        f"Another {resource_type.name} of this tenant has this {names}, or one that differs in case only"
-    )
+        raise in_use(resource_type) from error

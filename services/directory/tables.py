@@ -32,16 +32,17 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from services.directory import columns, searching
+from services.directory.region_rules import HQ
 from shared.scim import resource_types
 from shared.scim.attributes import ResourceType
 from shared.scim.schemas.common import ID
+from shared.scim.schemas.user import DISPLAY_NAME
 
 metadata = MetaData(
     naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "fk": "fk_%(table_name)s_%(column_0_N_name)s"}
 )
 # Looking for people by any part of their names (docs/decisions/0035-search-by-trigrams.md).
 event.listen(metadata, "before_create", DDL("CREATE EXTENSION IF NOT EXISTS pg_trgm"))  # type: ignore[no-untyped-call]
-HQ = "HQ"
 _JSON = JSONB(none_as_null=True)
 _TIME = DateTime(timezone=True)
 _PENDING = text("state = 'pending'")
@@ -183,6 +184,15 @@ Index(
     employee.c[searching.COLUMN],
     postgresql_using="gin",
     postgresql_ops={searching.COLUMN: "gin_trgm_ops"},
+    postgresql_where=employee.c.deleted_at.is_(None),
+)
+_named = next(c for c in columns.of(resource_types.USERS) if c.leaf is DISPLAY_NAME)
+Index(
+    "ix_employee_region",
+    employee.c.tenant_id,
+    employee.c.region,
+    columns.ordered(DISPLAY_NAME, employee.c[_named.name]),
+    employee.c.id,
     postgresql_where=employee.c.deleted_at.is_(None),
 )
 role = _resource_table("role", resource_types.GROUPS)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, false, insert, or_, select
+from sqlalchemy import Connection, false, insert, or_, select, update
 
-from services.directory import ids, tables
+from services.directory import ids, tables, tenancy
 
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[0-9]{1,5})?")
@@ -53,6 +53,13 @@ def find(connection: Connection, slug: str) -> Tenant:
     return Tenant(**row)
 
 
+def serve(connection: Connection, slug: str) -> Tenant:
+    """Return a tenant by its name, and serve it from now on. Raises TenantError when there is none."""
+    found = find(connection, slug)
+    tenancy.serve(connection, found.id)
+    return found
+
+
 def slug_of(connection: Connection, tenant_id: UUID) -> str:
     """Return a tenant's name."""
     found: str = connection.scalars(select(tables.tenant.c.slug).where(tables.tenant.c.id == tenant_id)).one()
@@ -63,6 +70,13 @@ def of_domain(connection: Connection, domain: str) -> UUID | None:
     """Return the tenant whose portal has this domain, or None."""
     found: UUID | None = connection.scalar(select(tables.tenant.c.id).where(tables.tenant.c.domain == domain))
     return found
+
+
+def renew_catalogue(connection: Connection, tenant_id: UUID) -> None:
+    """Give what a tenant declared its next version; the row's lock lets one declaration in at a time, of any kind."""
+    table = tables.tenant
+    renewed = update(table).where(table.c.id == tenant_id)
+    connection.execute(renewed.values(catalogue_version=table.c.catalogue_version + 1))
 
 
 def every(connection: Connection) -> Sequence[Tenant]:

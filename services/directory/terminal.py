@@ -17,10 +17,13 @@ from rich.table import Table
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
-from services.directory import database, ids
+from services.directory import database, ids, tenancy
 from services.directory.clients import ClientError
 from services.directory.erasing import ErasureError
 from services.directory.extensions import ExtensionError
+from services.directory.region_rules import RuleError
+from services.directory.region_saving import StaleRulesError
+from services.directory.regions import RegionError
 from services.directory.signing_keys import SigningKeyError
 from services.directory.tenants import TenantError
 from services.directory.tokens import TokenError
@@ -32,22 +35,30 @@ data_option = click.option(
 )
 
 WIDEST = 1000
+TOLD = (
+    *(TenantError, TokenError, ExtensionError, ClientError, SigningKeyError, ErasureError),
+    *(RegionError, RuleError, StaleRulesError),
+)
+"""What an operator can mend: the text says how."""
 
 
 @contextmanager
 def transaction(data: Path | None) -> Iterator[Connection]:
-    """Run the block in one transaction; what an operator can mend is told in one line."""
-    with pool(load_settings(data)) as engine, database.transaction(engine) as connection:
+    """Run the block in one transaction; what an operator can mend is told in one line.
+
+    An operator serves several tenants, until one is named: whoever reads or writes what is of people does that.
+    """
+    with pool(load_settings(data)) as engine, database.across(engine) as connection:
         yield connection
 
 
 @contextmanager
 def pool(loaded: Settings) -> Iterator[Engine]:
     """Lend connections for several transactions; what an operator can mend is told in one line."""
-    engine = database.connect(loaded.database_url, process="command")
+    engine = database.connect(loaded.database_url, process="command", role=tenancy.WORK)
     try:
         yield engine
-    except (TenantError, TokenError, ExtensionError, ClientError, SigningKeyError, ErasureError) as error:
+    except TOLD as error:
         raise click.ClickException(str(error)) from error
     except OperationalError as error:
         raise click.ClickException(_in_words(error)) from error

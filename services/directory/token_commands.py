@@ -7,14 +7,12 @@ from uuid import UUID
 import click
 from sqlalchemy import Connection
 
-from services.directory import audit, queries, tenants, terminal, tokens
+from services.directory import audit, queries, tenants, terminal, token_lifecycle, tokens
 from services.directory.audit_chain import Action
 from services.directory.tokens import Scope, Terms, Token
 from shared.scim import resource_types
 
 NEVER = "never"
-RECENT = timedelta(hours=24)
-"""A token that was used within this time is still in use by somebody."""
 
 
 class _Lifetime(terminal.Duration):
@@ -40,7 +38,7 @@ def token() -> None:
     "scopes",
     multiple=True,
     type=click.Choice([scope.value for scope in Scope]),
-    help="What it may do; repeat it.  [default: all four]",
+    help="What it may do; repeat it. `admin` alone opens the admin API.  [default: all others]",
 )
 @click.option("--expires", type=_Lifetime(), default="365d", show_default=True, help="For how long, or: never.")
 @click.option(
@@ -63,11 +61,11 @@ def create_token(
         lifetime=expires if isinstance(expires, timedelta) else None,
     )
     with terminal.transaction(data) as connection:
-        tenant_id = tenants.find(connection, tenant).id
+        tenant_id = tenants.serve(connection, tenant).id
         user_id = None if user is None else _user(connection, tenant_id, user)
         secret = tokens.create(connection, tenant_id, name, user_id, terms)
         made = _of_secret(connection, secret)
-        _record(connection, Action.TOKEN_CREATED, made, _terms(made))
+        _record(connection, Action.TOKEN_CREATED, made, token_lifecycle.told(made))
     click.echo(secret)
 
 
@@ -150,32 +148,15 @@ def _of_secret(connection: Connection, secret: str) -> Token:
     return found
 
 
-def _terms(made: Token) -> dict[str, object]:
-    """Return what the audit is told of a new token."""
-    return {
-        "name": made.name,
-        "scopes": list(made.scopes),
-        "networks": list(made.networks),
-        "expires_at": made.expires_at and made.expires_at.isoformat(),
-        "user": made.user_id and str(made.user_id),
-    }
-
-
 def _record(connection: Connection, action: Action, about: Token, details: dict[str, object]) -> None:
     tenant_id = tenants.find(connection, about.tenant).id
     audit.record(connection, tenant_id, action, actor=terminal.operator(), target=about.id, details=details)
 
 
 def _see_that_nobody_needs(found: Token) -> None:
-    if found.replaced_by is None:
-        raise click.ClickException(
-            f"It has no successor. First: muster token rotate {found.id} (or revoke it, or --force)"
-        )
-    if found.last_used_at is not None and found.last_used_at > datetime.now(UTC) - RECENT:
-        raise click.ClickException(
-            f"It was last used at {terminal.moment(found.last_used_at)} by {found.last_used_from}: give that client "
-            f"the new secret, and wait {RECENT.total_seconds() / 3600:.0f} hours (or --force)"
-        )
+    needed = token_lifecycle.why_needed(found, datetime.now(UTC))
+    if needed is not None:
+        raise click.ClickException(f"{needed} (first: muster token rotate {found.id}, or else --force)")
 
 
 def _row(found: Token, now: datetime) -> list[str | None]:
@@ -186,7 +167,7 @@ def _row(found: Token, now: datetime) -> list[str | None]:
         found.name,
         found.hint,
         f"replaced by {found.replaced_by}" if state == "replaced" else state,
-        "all" if set(found.scopes) == set(Scope) else " ".join(found.scopes),
+        "all" if set(found.scopes) == tokens.EVERYTHING else " ".join(found.scopes),
         " ".join(found.networks) or "everywhere",
         _expiry(found.expires_at, now),
         terminal.moment(found.last_used_at) or NEVER,

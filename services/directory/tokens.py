@@ -27,9 +27,14 @@ class Scope(StrEnum):
     WRITE = "write"
     USERS = "users"
     GROUPS = "groups"
+    ADMIN = "admin"
+    """The tokens of its tenant, by the admin API, and nothing else."""
 
 
-EVERYTHING = frozenset(Scope)
+EVERYTHING = frozenset({Scope.READ, Scope.WRITE, Scope.USERS, Scope.GROUPS})
+"""All that provisioning may need."""
+
+ADMINISTRATION = frozenset({Scope.ADMIN})
 
 
 class TokenError(ValueError):
@@ -239,9 +244,28 @@ def ending(connection: Connection) -> Sequence[Ending]:
     return [Ending(**row) for row in rows]
 
 
+_COUNT_ENDING = text("""
+SELECT d.days, count(t.id) AS tokens
+FROM unnest(:warnings) AS d(days)
+LEFT JOIN token t ON t.revoked_at IS NULL AND t.expires_at > clock_timestamp()
+  AND t.expires_at <= clock_timestamp() + make_interval(days => d.days)
+  AND NOT EXISTS (SELECT FROM token s WHERE s.replaces = t.id AND s.revoked_at IS NULL)
+GROUP BY d.days
+""")
+
+
+def count_ending(connection: Connection) -> Mapping[int, int]:
+    """Return how many tokens without a successor end within each of the days that are warned of."""
+    return {row.days: row.tokens for row in connection.execute(_COUNT_ENDING, {"warnings": list(WARNINGS)})}
+
+
 def check(terms: Terms) -> None:
     """Raise TokenError for terms that make no sense."""
-    if not {Scope.READ, Scope.WRITE} & set(terms.scopes) or not {Scope.USERS, Scope.GROUPS} & set(terms.scopes):
+    asked = set(terms.scopes)
+    if Scope.ADMIN in asked and asked != ADMINISTRATION:
+        raise TokenError("A token with the scope admin has no other: what provisions people must not make tokens")
+    is_useless = not {Scope.READ, Scope.WRITE} & asked or not {Scope.USERS, Scope.GROUPS} & asked
+    if is_useless and asked != ADMINISTRATION:
         raise TokenError("A token needs read or write, and users or groups: without them it could do nothing")
     if terms.lifetime is not None and terms.lifetime <= timedelta():
         raise TokenError("A token must be good for some time: give a lifetime above 0")

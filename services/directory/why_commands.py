@@ -43,7 +43,7 @@ def why_command(wanted: str, tenant: str, limit: int, is_json: bool, data: Path 
     muster why 76d7b3d9-cbca-4ec5-a201-e9b7508f76f0 --tenant acme --json
     """
     with terminal.transaction(data) as connection:
-        tenant_id = tenants.find(connection, tenant).id
+        tenant_id = tenants.serve(connection, tenant).id
         found = why.explain(connection, tenant_id, wanted, datetime.now(UTC), limit)
         if found.events or found.perhaps:
             audit.record(connection, tenant_id, Action.VALUES_SHOWN, actor=terminal.operator(), target=_target(found))
@@ -64,7 +64,7 @@ def cycles_command(tenant: str, is_json: bool, data: Path | None) -> None:
     published rules tell.
     """
     with terminal.transaction(data) as connection:
-        tenant_id = tenants.find(connection, tenant).id
+        tenant_id = tenants.serve(connection, tenant).id
         rhythm = cycles.of(connection, tenant_id, datetime.now(UTC))
         is_denied = why.is_denied(connection, tenant_id, datetime.now(UTC))
     forecast = quarantine.forecast(rhythm.last, is_denied=is_denied)
@@ -93,7 +93,7 @@ def cycles_command(tenant: str, is_json: bool, data: Path | None) -> None:
 def connections_command(tenant: str, is_json: bool, data: Path | None) -> None:
     """Show how far each of TENANT's connections came, and what had better be changed at the identity provider."""
     with terminal.transaction(data) as connection:
-        tenant_id = tenants.find(connection, tenant).id
+        tenant_id = tenants.serve(connection, tenant).id
         found = onboarding.connections(connection, tenant_id)
         told = lints.found(connection, tenant_id)
     if is_json:

@@ -110,7 +110,7 @@ class Accepter(threading.Thread):
         Without keys it is one statement, which commits by itself: no BEGIN and COMMIT go to the server and back.
         """
         is_one_statement = all(write.key is None for write in writes)
-        begin = database.autocommit if is_one_statement else database.transaction
+        begin = database.autocommit if is_one_statement else database.across
         with begin(self._engine) as connection:
             others = idempotency.claim(connection, writes)
             chosen = [write for write in writes if write.id not in others]

@@ -103,7 +103,7 @@ class Admission(threading.Thread):
         """Look at the backlog, and tell the log how many writes were refused since the last look."""
         own, self._own = self._own, Counter()
         try:
-            with database.autocommit(self._engine) as connection:
+            with database.across(self._engine) as connection:
                 found = backlog.look(connection)
         except SQLAlchemyError as error:
             self._own.update(own)

@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 
-from services.directory import announcing, database, passwords
+from services.directory import announcing, database, passwords, tenancy
 from services.directory.addresses import PlainAddresses
 from services.directory.announcing import Announcer
 from services.directory.catalogues import Catalogues
@@ -25,7 +25,7 @@ from services.directory.counters import CounterWriter
 from services.directory.drain import Drainer
 from services.directory.keys import SharedKey
 from services.directory.presence import Presence
-from services.directory.tokens import Principal
+from services.directory.tokens import Principal, Scope
 from services.gateway import (
     async_results,
     bulk,
@@ -37,14 +37,18 @@ from services.gateway import (
     identity,
     me,
     permissions,
+    problems,
+    requests,
     responses,
     surface,
 )
 from services.gateway.accepting import Accepter
+from services.gateway.admin_tokens import AdminTokens
 from services.gateway.admission import Admission
 from services.gateway.answering import Answers
 from services.gateway.async_results import AsyncResults
 from services.gateway.auth import Authenticator
+from services.gateway.bell import Bell
 from services.gateway.bulk import Bulk
 from services.gateway.bulk_async import BulkFollower
 from services.gateway.delivering import Delivery
@@ -57,14 +61,14 @@ from services.gateway.observing import Observer
 from services.gateway.recording import Recorder
 from services.gateway.repeating import Repeats
 from services.gateway.resources import Resources
+from services.gateway.ringing import Ringer
 from services.gateway.searching import Searching
 from services.gateway.sharing import Sharing
 from services.gateway.turnstile import Turnstile
-from services.gateway.waiting import Listener, Rung, Waiters
+from services.gateway.waiting import Listener, Waiters
 from services.gateway.writes import Writes
 from services.gateway.writing import Turns, Writer
 from shared import metrics, queue
-from shared.outcomes import Reply
 from shared.scim.resource_types import Catalogue
 from shared.settings import Settings
 
@@ -97,8 +101,9 @@ class Running:
         | Admission
         | Sharing
         | Recorder
+        | Ringer
     ]
-    engine: Engine
+    engines: Sequence[Engine]
 
     def start(self) -> None:
         """Start all of it."""
@@ -113,37 +118,43 @@ class Running:
             part.join(STOP_SECONDS)
             if part.is_alive():
                 logger.warning("part did not end", extra={"part": type(part).__name__})
-        self.engine.dispose()
+        for engine in self.engines:
+            engine.dispose()
 
 
 def create(settings: Settings) -> Flask:
     """Return the application; its listener, its accepter and its counter run from now on."""
-    engine = database.connect(settings.database_url, process="gateway", pool_size=POOL_SIZE, lock_timeout=PATIENCE)
+    connect = partial(database.connect, settings.database_url, process="gateway", lock_timeout=PATIENCE)
+    engine = connect(pool_size=POOL_SIZE, role=tenancy.WORK)
+    # Those who write at the same time are of several tenants, and share one statement.
+    journal = connect(pool_size=1, role=tenancy.ACROSS)
     redis, celery = queue.redis_client(settings), queue.create(settings)
     channel, waiters, catalogues = f"outcomes:{uuid4()}", Waiters(), Catalogues()
-    presence = Presence(database.connect(settings.database_url, process="gateway", pool_size=1))
+    presence = Presence(database.connect(settings.database_url, process="gateway", pool_size=1, role=tenancy.WORK))
     answers = Answers(engine, presence.number)
     key = SharedKey(engine, announcing.SEAL)
-    listener, accepter = Listener(redis, channel, waiters, key), Accepter(engine, settings.shards, presence.number)
+    listener, accepter = Listener(redis, channel, waiters, key), Accepter(journal, settings.shards, presence.number)
     admission = Admission(engine, settings.admission_seconds)
+    bell = Bell(celery=celery, redis=redis, announcer=Announcer(redis=redis, key=key), waiters=waiters)
     writer = Writer(
         engine=engine,
         accepter=accepter,
         waiters=waiters,
         drainer=Drainer(
             engine=engine,
-            announce=partial(_announce, Announcer(redis=redis, key=key), waiters),
+            announce=bell.announce,
             max_starts=settings.max_starts,
-            ring=partial(queue.wake, celery, redis),
+            ring=bell.ring,
             catalogues=catalogues,
         ),
         turns=Turns(POOL_SIZE // 4),
         admission=admission,
-        wake=partial(queue.wake, celery, redis),
-        wake_patiently=partial(queue.wake, celery, redis, is_patient=True),
+        hearing=bell.hearing,
+        wake=bell.ring,
+        wake_patiently=bell.ring_patiently,
         deadline_seconds=settings.deadline_seconds,
     )
-    turnstile = Turnstile()
+    turnstile = Turnstile(settings.deadline_seconds, is_open=lambda: not bell.is_heard())
     uses = TokenUses(engine)
     gate = identity.create(settings, engine, uses)
     recorder = Recorder(engine)
@@ -181,9 +192,11 @@ def create(settings: Settings) -> Flask:
     app.register_blueprint(health.blueprint(engine, redis, listener))
     app.register_blueprint(exposition.blueprint(engine, settings.metrics_token, gate.guard))
     app.register_blueprint(gate.oauth.blueprint())
+    app.register_blueprint(AdminTokens(engine=engine).blueprint())
     app.register_blueprint(docs.at_root(PREFIXES[0] + docs.DOCUMENT))
     parts = (
         accepter,
+        bell.ringer,
         listener,
         counter,
         uses,
@@ -194,15 +207,10 @@ def create(settings: Settings) -> Flask:
         gate.sharing,
         recorder,
     )
-    running = Running(parts=parts, engine=engine)
+    running = Running(parts=parts, engines=(engine, journal))
     running.start()
     app.extensions["running"] = running
     return app
-
-
-def _announce(announcer: Announcer, waiters: Waiters, replies: Sequence[Reply]) -> None:
-    """Tell the waiters of this process without a detour, and the other processes over their channels."""
-    announcer.announce([r for r in replies if not waiters.tell(r.outcome.operation_id, r.outcome, Rung.DRAIN)])
 
 
 def _flask(settings: Settings, gate: Gate, catalogue: Callable[[Principal], Catalogue], turnstile: Turnstile) -> Flask:
@@ -244,7 +252,7 @@ def _scim(endpoints: Iterable[Blueprint], prefix: str) -> Blueprint:
 
 
 def _authenticate(authenticator: Authenticator, catalogue: Callable[[Principal], Catalogue]) -> None:
-    """Ask for a token under the SCIM prefixes, before anything tells a stranger which endpoints there are.
+    """Ask for a token, for SCIM and in the admin API, before anything tells a stranger which endpoints there are.
 
     Who sends the request says which resource types there are: a tenant may have declared extensions of its own.
     """
@@ -252,6 +260,9 @@ def _authenticate(authenticator: Authenticator, catalogue: Callable[[Principal],
         g.principal = authenticator.principal(request)
         permissions.check(g.principal, request, _below(request.path))
         g.catalogue = catalogue(g.principal)
+    elif problems.is_wanted(request):
+        g.principal = authenticator.principal(request)
+        permissions.demand(g.principal, Scope.ADMIN)
 
 
 def _below(path: str) -> str:
@@ -260,10 +271,11 @@ def _below(path: str) -> str:
 
 
 def _take_turn(turnstile: Turnstile) -> None:
-    """Wait until it is the tenant's turn, before the body is read. The writes of a bulk request take theirs."""
+    """Wait until it is the tenant's turn, before a long body is read. The writes of a bulk request take theirs."""
     if "principal" in g and not request.path.endswith(bulk.ENDPOINT):
         g.turn = ExitStack()
-        g.turn.enter_context(turnstile.passing(g.principal.tenant_id, math.inf))
+        enter = turnstile.passing_first if requests.may_take_access(request) else turnstile.passing
+        g.turn.enter_context(enter(g.principal.tenant_id, math.inf))
 
 
 def _end_turn(_: BaseException | None) -> None:

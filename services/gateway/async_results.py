@@ -66,7 +66,7 @@ class AsyncResults:
 
     def _find(self, operation_id: UUID, index: int | None) -> Result | None:
         """Return an operation, or one of a bulk request; another token's is as unknown as nobody's."""
-        with database.transaction(self.engine) as connection:
+        with database.transaction(self.engine, g.principal.tenant_id) as connection:
             if index is None:
                 return results.find(connection, operation_id, **_sender())
             return results.find_part(connection, operation_id, index, **_sender())

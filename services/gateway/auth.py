@@ -61,7 +61,7 @@ class Authenticator:
         try:
             return self._portals[host]
         except KeyError:  # Not there, or not any more: what is asked for in two steps may end between them.
-            with database.transaction(self._engine) as connection:
+            with database.across(self._engine) as connection:
                 found = tenants.of_domain(connection, host)
             self._portals[host] = found
             return found
@@ -79,7 +79,7 @@ class Authenticator:
 
     def _look_up(self, secret: str) -> Principal:
         if secret.startswith(token_secrets.PREFIX):
-            with database.transaction(self._engine) as connection:
+            with database.across(self._engine) as connection:
                 found = tokens.authenticate(connection, secret)
         else:
             found = self._bearers.principal(secret)

@@ -105,7 +105,7 @@ class Bulk:
     def _present(
         self, principal: Principal, resource_type: ResourceType, resource_ids: Iterable[UUID]
     ) -> dict[UUID, frozenset[Claim]]:
-        with database.transaction(self.engine) as connection:
+        with database.transaction(self.engine, principal.tenant_id) as connection:
             return queries.unique_values(connection, resource_type, principal.tenant_id, resource_ids)
 
 

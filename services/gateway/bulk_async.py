@@ -53,10 +53,10 @@ class BulkFollower:
                 if found is not None and not found.pending:
                     return self.results(principal, group)
                 if found is not None and found.idle_seconds > writing.LOOK_SECONDS and not is_rung:
-                    self._act(group, self.writer.wake, until)
+                    self._act(principal, group, self.writer.wake, until)
                     is_rung = True
                 if found is not None and found.idle_seconds > writing.DRAIN_SECONDS:
-                    self._act(group, self.writer.drain, until)
+                    self._act(principal, group, self.writer.drain, until)
             except SQLAlchemyError as error:
                 logger.warning("journal not readable", extra={"fault": backoff.classify(error).name})
             time.sleep(min(writing.PAUSE_SECONDS, left))
@@ -70,7 +70,7 @@ class BulkFollower:
         until = time.monotonic() + HELP_SECONDS
         while found is not None and found.pending and time.monotonic() < until:
             before = found.pending
-            self._act(group, self.writer.drain, until)
+            self._act(principal, group, self.writer.drain, until)
             found = self._look(principal, group)
             if found is not None and found.pending == before:
                 break
@@ -78,16 +78,16 @@ class BulkFollower:
 
     def results(self, principal: Principal, group: UUID) -> list[Result]:
         """Return what the operations of a request ended in, in its order."""
-        with database.transaction(self.writer.engine) as connection:
+        with database.transaction(self.writer.engine, principal.tenant_id) as connection:
             return results.find_parts(connection, group, tenant_id=principal.tenant_id, token_id=principal.token_id)
 
     def _look(self, principal: Principal, group: UUID) -> Standing | None:
-        with database.transaction(self.writer.engine) as connection:
+        with database.transaction(self.writer.engine, principal.tenant_id) as connection:
             return results.standing(connection, group, tenant_id=principal.tenant_id, token_id=principal.token_id)
 
-    def _act(self, group: UUID, act: Callable[[int], object], until: float) -> None:
+    def _act(self, principal: Principal, group: UUID, act: Callable[[int], object], until: float) -> None:
         """Ring or drain the shards that have the request's next operations; at each one the time may be over."""
-        with database.transaction(self.writer.engine) as connection:
+        with database.transaction(self.writer.engine, principal.tenant_id) as connection:
             shards = bulk_journal.pending_shards(connection, group)
         for shard in sorted(shards):
             if time.monotonic() < until:
@@ -97,7 +97,7 @@ class BulkFollower:
         """Accept a request, and after a fault that passes try again, for its commit may have happened all the same."""
         while time.monotonic() < deadline:
             try:
-                with database.transaction(self.writer.engine) as connection:
+                with database.transaction(self.writer.engine, parts[0].write.tenant_id) as connection:
                     return bulk_journal.accept(connection, parts, self.shards)
             except IntegrityError:
                 # The ids are there already: the commit had gone through, only its answer was lost.
@@ -114,7 +114,7 @@ class BulkFollower:
         """Prevent what is not in the journal: all of it is, or nothing."""
         first = parts[0].write
         try:
-            with database.transaction(self.writer.engine) as connection:
+            with database.transaction(self.writer.engine, first.tenant_id) as connection:
                 if not journal.forestall(connection, first):
                     return bulk_journal.pending_shards(connection, ids.group_of(first.id))
         except SQLAlchemyError as error:

@@ -46,7 +46,7 @@ class ClientAuthentication:
 
     def _by_secret(self, client_id: str, secret: str) -> Principal:
         found = ids.parse(client_id)
-        with database.transaction(self.engine) as connection:
+        with database.across(self.engine) as connection:
             is_right = clients.has_secret(connection, found or UUID(int=0), secret)
             principal = clients.principal(connection, found) if found and is_right else None
         if principal is None:
@@ -69,7 +69,7 @@ class ClientAuthentication:
 
     def _find(self, client_id: str) -> Client | None:
         found = ids.parse(client_id)
-        with database.transaction(self.engine) as connection:
+        with database.across(self.engine) as connection:
             return None if found is None else clients.find(connection, found)
 
     def _verify(self, token: str, said: Unverified, client: Client) -> Verified:
@@ -80,7 +80,7 @@ class ClientAuthentication:
 
     def _once(self, client: Client, verified: Verified) -> Principal:
         """Return who a client is, unless the assertion was used before; one without an id may be used until it ends."""
-        with database.transaction(self.engine) as connection:
+        with database.across(self.engine) as connection:
             principal = clients.principal(connection, client.id)
             if verified.jti and not assertions.claim(connection, client.id, verified.jti, verified.expires_at):
                 raise OAuthError("invalid_client", "The assertion was used before: jti")

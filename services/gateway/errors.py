@@ -3,12 +3,12 @@
 import logging
 from typing import Any
 
-from flask import Flask, Response, g
+from flask import Flask, Response, g, request
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
 from services.directory import backoff
-from services.gateway import auth, responses
+from services.gateway import auth, problems, responses
 from shared import metrics
 from shared.scim.errors import (
     InternalError,
@@ -44,6 +44,8 @@ def respond(error: SCIMError) -> Response:
     g.scim_type = error.scim_type
     if isinstance(error, PayloadTooLargeError):
         metrics.count(metrics.LIMITED, "body")
+    if problems.is_wanted(request):
+        return problems.response(error.status, error.detail, g.request_id, _headers(error))
     return responses.scim(body(error), error.status, _headers(error))
 
 

@@ -33,7 +33,7 @@ class Sums(Flusher):
     def flush(self) -> None:
         """Write down what was noted."""
         try:
-            with database.transaction(self._engine) as connection:
+            with database.across(self._engine) as connection:
                 self._write(connection)
         except SQLAlchemyError as error:
             logger.warning("sums not written down yet", extra={"of": self.name, "error": type(error).__name__})

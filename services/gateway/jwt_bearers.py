@@ -36,7 +36,7 @@ class JWTBearers:
         return self._own(token, said) if trusting is None else self._foreign(token, said, trusting)
 
     def _trusting(self, said: Unverified) -> Client | None:
-        with database.transaction(self.engine) as connection:
+        with database.across(self.engine) as connection:
             return clients.trusting(connection, said.issuer, said.audiences, said.subject)
 
     def _own(self, token: str, said: Unverified) -> Principal | None:
@@ -44,7 +44,7 @@ class JWTBearers:
             claims = access_tokens.verify(token, said.kid, self.ring)
         except AccessTokenError as error:
             raise UnauthorizedError(f"The access token {error}: ask for a new one") from error
-        with database.transaction(self.engine) as connection:
+        with database.across(self.engine) as connection:
             found = access_tokens.principal(connection, claims)
         if found is None:
             return None
@@ -58,6 +58,6 @@ class JWTBearers:
             verified = foreign_tokens.verify(token, said, client.federation(), self.issuers)
         except ForeignTokenError as error:
             raise UnauthorizedError(f"The bearer token {error}: look at the issuer, and at its keys") from error
-        with database.transaction(self.engine) as connection:
+        with database.across(self.engine) as connection:
             found = clients.principal(connection, client.id)
         return None if found is None else replace(found, expires_at=verified.expires_at)

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, g, request
 from sqlalchemy import Engine
 
 from services.directory import access_tokens, database
-from services.directory.tokens import Principal, Scope
+from services.directory.tokens import EVERYTHING, Principal, Scope
 from services.gateway import foreign_tokens, responses
 from services.gateway import guard as guards
 from services.gateway.async_results import KEYS
@@ -105,7 +105,7 @@ class OAuth:
             "issuer": issuer,
             "token_endpoint": issuer + PATH,
             "jwks_uri": issuer + responses.PREFIX + KEYS,
-            "scopes_supported": [SCIM, *Scope],
+            "scopes_supported": [SCIM, *(scope for scope in Scope if scope in EVERYTHING)],
             "response_types_supported": [],
             "grant_types_supported": [GRANT],
             "token_endpoint_auth_methods_supported": list(METHODS),

@@ -16,6 +16,8 @@ _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 def check(principal: Principal, request: Request, path: str) -> None:
     """See to it that a token may do this; `path` is what follows the base URL. Raises ForbiddenError."""
+    if Scope.ADMIN in principal.scopes:
+        raise ForbiddenError("This token is for the admin API alone: create a provisioning token for SCIM")
     first, _, rest = path.strip("/").partition("/")
     is_search = request.method == "POST" and (first == ".search" or rest == ".search")
     is_read = request.method in _READING or is_search

@@ -158,7 +158,7 @@ class Recorder(Flusher):
         if not waiting.is_something:
             return
         try:
-            with database.transaction(self._engine) as connection:
+            with database.across(self._engine) as connection:
                 self._write_down(connection, waiting)
         except _HOPELESS as error:
             # Without a traceback: the database may quote the row.

@@ -37,7 +37,7 @@ def _replacement(engine: Engine, write: Write) -> Write | None:
     """Return the write that replaces and activates the leaver whom a create means, or None if it means none."""
     if write.method != "POST" or write.resource_type != USERS.name:
         return None
-    with database.transaction(engine) as connection:
+    with database.transaction(engine, write.tenant_id) as connection:
         leaver = leavers.find(connection, write.tenant_id, write.request)
     if leaver is None:
         return None

@@ -94,7 +94,7 @@ class Repeats:
         try:
             return Taken(operation_id=write.id, outcome=way.take(write))
         except RepeatedError:
-            with database.autocommit(self.engine) as connection:
+            with database.transaction(self.engine, write.tenant_id) as connection:
                 claimed = idempotency.find(connection, write.token_id, key)
         if claimed is None:
             raise unavailable()
@@ -123,7 +123,7 @@ class Repeats:
         """Take over an identical write whose reply was lost; tell besides whether another one is being answered."""
         assert write.digest is not None, "what may be repeated has a digest"
         is_awaited = False
-        with database.autocommit(self.engine) as connection:
+        with database.transaction(self.engine, write.tenant_id) as connection:
             for found in unanswered.find(connection, write.digest, but=answer.operations):
                 if self.answers.is_told(found.operation_id):
                     continue

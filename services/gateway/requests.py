@@ -10,7 +10,7 @@ from flask import Request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
-from shared.scim import messages, searches
+from shared.scim import leaving, messages, searches
 from shared.scim.errors import (
     InvalidSyntaxError,
     InvalidValueError,
@@ -30,6 +30,8 @@ _REASONS = (
     ("depth", f"is nested deeper than {DEEPEST} levels"),
 )
 _NUL = re.compile(rb"\\u0000|\x00")
+SHORT_BYTES = 16_384
+"""A body up to this size may be looked at before it is the request's turn."""
 
 
 def parameters(request: Request) -> dict[str, str]:
@@ -58,6 +60,19 @@ def document(request: Request, max_bytes: int) -> dict[str, Any]:
     if _depth(body) > DEEPEST:
         raise InvalidSyntaxError(f"The body is nested deeper than {DEEPEST} levels")
     return body
+
+
+def may_take_access(request: Request) -> bool:
+    """Whether a request is likely to take somebody's access away; a short body is looked into, and kept."""
+    if request.method == "DELETE":
+        return True
+    if request.method not in {"PUT", "PATCH"} or not 0 < (request.content_length or 0) <= SHORT_BYTES:
+        return False
+    try:
+        return leaving.is_likely_in(request.get_data())
+    except (OSError, ParseException, ClientDisconnected):
+        # Whoever reads it in its turn says what is wrong.
+        return False
 
 
 def _read(request: Request, max_bytes: int) -> bytes:

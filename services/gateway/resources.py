@@ -57,17 +57,11 @@ class Resources:
             )
 
     def get(self, resource_type: ResourceType, resource_id: str) -> Response:
-        """Answer a GET of one resource (RFC 7644 section 3.4.1).
-
-        A version is of the resource alone, so what also tells of others is never the same:
-        docs/decisions/0023-not-modified.md.
-        """
+        """Answer a GET of one resource (RFC 7644 section 3.4.1)."""
         wanted = self._projection(resource_type)
         found = self._read(resource_type, resource_id, wanted)
         response = self._answer(found, resource_type, wanted, 200)
-        unless = request.headers.get("If-None-Match", "")
-        is_same = versions.matches(unless, versions.number(response.headers["ETag"]))
-        if versions.is_any(unless) or (is_same and not projection.tells_of_others(wanted, found, resource_type)):
+        if versions.is_named(response.headers["ETag"], request.headers.get("If-None-Match", "")):
             response.status_code = 304
             response.set_data(b"")
         return response
@@ -95,7 +89,7 @@ class Resources:
         """Answer a DELETE (RFC 7644 section 3.6)."""
         self._refuse_named(resource_type, resource_id)
         write = self.writes.delete(_sender(), resource_type, resource_id)
-        return self._perform(write, lambda _: Response(status=204))
+        return self._perform(write, lambda _: responses.without_body(Response(status=204)))
 
     def _refuse_named(self, resource_type: ResourceType, resource_id: str) -> None:
         """Hold a write to If-None-Match: not if there is such a resource, or not at this version.
@@ -122,7 +116,7 @@ class Resources:
         return g.document  # type: ignore[no-any-return]
 
     def _read(self, resource_type: ResourceType, resource_id: str, wanted: Projection) -> dict[str, Any]:
-        with database.transaction(self.engine) as connection:
+        with database.transaction(self.engine, g.principal.tenant_id) as connection:
             return queries.get(
                 connection, resource_type, g.principal.tenant_id, resource_id, partial(projection.wants, wanted)
             )

@@ -7,7 +7,7 @@ import orjson
 from flask import Response
 
 from services.directory.tokens import Principal
-from shared.scim import messages, resource_types
+from shared.scim import messages, resource_types, versions
 from shared.scim import projection as projections
 from shared.scim.attributes import Attribute, ResourceType
 from shared.scim.projection import Projection
@@ -37,9 +37,8 @@ def resource(
     found: Resource, resource_type: ResourceType, projection: Projection, base: str, status: int = 200
 ) -> Response:
     """Return the answer that carries one resource, with its ETag and Location (RFC 7644 sections 3.3 and 3.14)."""
-    located = locate(found, resource_type, base)
-    headers = {"ETag": located[META.name]["version"], "Location": located[META.name]["location"]}
-    return scim(projections.apply(projection, located, resource_type), status, headers)
+    shown, tag = represent(found, resource_type, projection, base)
+    return scim(shown, status, {"ETag": tag, "Location": location(found, resource_type, base)})
 
 
 def without_body(response: Response) -> Response:
@@ -49,9 +48,22 @@ def without_body(response: Response) -> Response:
     return response
 
 
-def locate(found: Resource, resource_type: ResourceType, base: str) -> Resource:
+def represent(found: Resource, resource_type: ResourceType, projection: Projection, base: str) -> tuple[Resource, str]:
+    """Return what is shown of a resource, and the entity tag of that, which is its `meta.version`."""
+    shown = projections.apply(projection, _locate(found, resource_type, base), resource_type)
+    tag = versions.of_shown(found[META.name]["version"], projections.of_others(shown, resource_type))
+    meta = shown.get(META.name, {})
+    return (shown | {META.name: meta | {"version": tag}} if "version" in meta else shown), tag
+
+
+def location(found: Resource, resource_type: ResourceType, base: str) -> str:
+    """Return a resource's own URI."""
+    return f"{base}{resource_type.endpoint}/{found['id']}"
+
+
+def _locate(found: Resource, resource_type: ResourceType, base: str) -> Resource:
     """Return a resource with its own URI, and the URIs of all resources that it refers to."""
-    located = found | {META.name: found[META.name] | {"location": f"{base}{resource_type.endpoint}/{found['id']}"}}
+    located = found | {META.name: found[META.name] | {"location": location(found, resource_type, base)}}
     for schema in resource_type.schemas:
         container = located if schema is resource_type.schema else located.get(schema.id, {})
         referring = {

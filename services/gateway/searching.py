@@ -86,7 +86,7 @@ class Searching:
         start = max(1, 1 if search.start_index is None else search.start_index)
         size = max(0, self.settings.default_page if search.count is None else search.count)
         size = min(size, self.settings.max_page)
-        with database.transaction(self.engine) as connection:
+        with database.transaction(self.engine, g.principal.tenant_id) as connection:
             found = listing.at(connection, wanted, start - 1, size, _wants(shown)) if size else []
             is_last = 0 < len(found) < size or (start == 1 and size > 0 and not found)
             total = start - 1 + len(found) if is_last else listing.count(connection, wanted)
@@ -100,7 +100,7 @@ class Searching:
         size = self._page_size(search)
         cursor = self.cursors.read(search.cursor, query, search.count) if search.cursor else None
         size = cursor.count if cursor else size
-        with database.transaction(self.engine) as connection:
+        with database.transaction(self.engine, g.principal.tenant_id) as connection:
             total = cursor.total if cursor else listing.count(connection, wanted)
             last = cursor.last if cursor else None
             found = listing.behind(connection, wanted, last, size + 1, _wants(shown)) if size else []
@@ -126,12 +126,7 @@ class Searching:
 
     def _shown(self, found: Sequence[Found], shown: Sequence[Projection]) -> list[dict[str, Any]]:
         base = responses.base_url(g.principal, self.settings.public_url)
-        return [
-            projection.apply(
-                shown[each.key.kind], responses.locate(each.resource, each.resource_type, base), each.resource_type
-            )
-            for each in found
-        ]
+        return [responses.represent(each.resource, each.resource_type, shown[each.key.kind], base)[0] for each in found]
 
 
 def _wants(shown: Sequence[Projection]) -> list[Wants]:

@@ -14,7 +14,10 @@ LONGEST_LINE = 131_072
 message.MAX_REQUEST_LINE = LONGEST_LINE
 
 _LINE = f"The request line is longer than {LONGEST_LINE} bytes; send the query by POST to .search"
-_UNREADABLE = "This is no HTTP/1.1 request, or one that two servers would not read alike (RFC 9112)"
+_UNREADABLE = (
+    "This is no HTTP/1.1 request, or one that two servers would not read alike (RFC 9112); in a query, percent-encode "
+    "spaces and all that is not ASCII"
+)
 _EXPECTING = "The only expectation that this server knows is 100-continue"
 _CODED = "The only transfer coding that this server knows is chunked"
 _FAILED = "Something went wrong on our side; send the request again"

@@ -8,7 +8,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
-from services.gateway import oauth_surface
+from services.gateway import admin_surface, oauth_surface
 from services.gateway.parameters import (
     ASSET,
     ID,
@@ -94,13 +94,14 @@ def routes() -> tuple[Route, ...]:
     """Return all rows."""
     of_resources = [route for kind in resource_types.ALL for route in _of(kind)]
     everything = _queries("", "Resources", openapi.page("Resource"))
-    beside = (*oauth_surface.ROUTES, *_BESIDE)
+    beside = (*oauth_surface.ROUTES, *admin_surface.ROUTES, *_BESIDE)
     return (*of_resources, *_me(resource_types.USERS), *everything, *_BULK, *_ASYNC, *_DISCOVERY, *beside)
 
 
 def document(prefixes: Sequence[str]) -> dict[str, Any]:
     """Return the OpenAPI document of these rows; extensions that tenants declared are in `/Schemas` only."""
-    return openapi.document(routes(), resource_types.ALL, about=ABOUT, prefixes=prefixes, schemas=oauth_surface.SCHEMAS)
+    schemas = {**oauth_surface.SCHEMAS, **admin_surface.SCHEMAS}
+    return openapi.document(routes(), resource_types.ALL, about=ABOUT, prefixes=prefixes, schemas=schemas)
 
 
 def _of(kind: ResourceType) -> tuple[Route, ...]:

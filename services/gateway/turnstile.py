@@ -24,35 +24,78 @@ STUCK_SECONDS = 0.5
 When that holds of all, because a server is away, there is nothing to share: everybody goes in.
 """
 
-PATIENCE_SECONDS = 3.0
-"""Nobody is kept out for longer, whatever the others do."""
+STUCK_TIMES = 5
+"""On a busy machine all requests take long: none is stuck before it took so many times as long as others did lately."""
+
+LATELY = 0.1
+"""How much one request counts in what is usual."""
+
+PATIENCE_SHARE = 1 / 3
+"""Nobody is kept out for more than this of the time that a request has, whatever the others do.
+
+Two thirds are left for the write itself, beside all the others that were not kept out any longer.
+"""
 
 
 class Turnstile:
     """Counts the requests of each tenant that are on their way; the others of a tenant go in in their order."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock, self._lock = clock, threading.Lock()
+    def __init__(
+        self,
+        deadline_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+        is_open: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`is_open` says when everybody goes in: without a worker requests wait and do no work, and share drains."""
+        self._patience_seconds = deadline_seconds * PATIENCE_SHARE
+        self._clock, self._lock, self._is_open = clock, threading.Lock(), is_open
         self._inside: defaultdict[UUID, dict[threading.Event, float]] = defaultdict(dict)
         self._outside: OrderedDict[UUID, deque[threading.Event]] = OrderedDict()
+        self._first: set[threading.Event] = set()
         self._tenants = RecentTenants(clock)
+        self._usual_seconds = 0.0
 
     @contextmanager
     def passing(self, tenant_id: UUID, until: float) -> Iterator[None]:
         """Wait for a place, though not beyond a moment of the clock, and keep it for the duration of the block."""
-        turn = self._enter(tenant_id)
+        with self._keeping(tenant_id, self._enter(tenant_id), until):
+            yield
+
+    @contextmanager
+    def passing_first(self, tenant_id: UUID, until: float) -> Iterator[None]:
+        """Pass as others do, but before all of the same tenant that wait: for those who take somebody's access away."""
+        with self._keeping(tenant_id, self._enter_first(tenant_id), until):
+            yield
+
+    def is_shared(self) -> bool:
+        """Whether several tenants have requests, so that each of them has to wait for the others."""
+        return self._tenants.are_several()
+
+    @contextmanager
+    def _keeping(self, tenant_id: UUID, turn: threading.Event, until: float) -> Iterator[None]:
         try:
-            self._wait(tenant_id, turn, min(until, self._clock() + PATIENCE_SECONDS))
+            self._wait(tenant_id, turn, min(until, self._clock() + self._patience_seconds))
             yield
         finally:
             self._leave(tenant_id, turn)
 
     def _enter(self, tenant_id: UUID) -> threading.Event:
-        turn = threading.Event()
         with self._lock:
-            self._tenants.note([tenant_id])
-            self._outside.setdefault(tenant_id, deque()).append(turn)
-            self._call()
+            return self._queue(tenant_id, len(self._outside.get(tenant_id, ())))
+
+    def _enter_first(self, tenant_id: UUID) -> threading.Event:
+        """Queue behind those who are first, too."""
+        with self._lock:
+            turn = self._queue(tenant_id, sum(each in self._first for each in self._outside.get(tenant_id, ())))
+            if not turn.is_set():
+                self._first.add(turn)
+        return turn
+
+    def _queue(self, tenant_id: UUID, place: int) -> threading.Event:
+        turn = threading.Event()
+        self._tenants.note([tenant_id])
+        self._outside.setdefault(tenant_id, deque()).insert(place, turn)
+        self._call()
         return turn
 
     def _wait(self, tenant_id: UUID, turn: threading.Event, until: float) -> None:
@@ -69,14 +112,14 @@ class Turnstile:
             if not turn.is_set():
                 # It was interrupted while it waited.
                 self._let_in(tenant_id, turn)
-            del self._inside[tenant_id][turn]
+            self._learn(self._clock() - self._inside[tenant_id].pop(turn))
             if not self._inside[tenant_id]:
                 del self._inside[tenant_id]
             self._call()
 
     def _call(self) -> None:
         """Let in all for whom there is a place, one of each tenant in turn."""
-        waiting, is_open = deque(self._outside), self._is_at_a_stand()
+        waiting, is_open = deque(self._outside), self._is_open() or self._is_at_a_stand()
         while waiting:
             tenant_id = waiting.popleft()
             if is_open or self._has_place(tenant_id):
@@ -89,6 +132,7 @@ class Turnstile:
         if not self._outside[tenant_id]:
             del self._outside[tenant_id]
         self._inside[tenant_id][turn] = self._clock()
+        self._first.discard(turn)
         turn.set()
 
     def _has_place(self, tenant_id: UUID) -> bool:
@@ -103,5 +147,9 @@ class Turnstile:
 
     def _moving(self, tenant_id: UUID) -> int:
         """Return how many requests of a tenant are on their way and not stuck."""
-        horizon = self._clock() - STUCK_SECONDS
+        horizon = self._clock() - max(STUCK_SECONDS, STUCK_TIMES * self._usual_seconds)
         return sum(begun > horizon for begun in self._inside.get(tenant_id, {}).values())
+
+    def _learn(self, seconds: float) -> None:
+        """Take note of how long a request took; one that was stuck says little about the others."""
+        self._usual_seconds += LATELY * (min(seconds, STUCK_SECONDS) - self._usual_seconds)

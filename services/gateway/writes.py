@@ -10,6 +10,7 @@ from uuid import UUID
 from services.directory import ids
 from services.directory.journal import Write
 from services.directory.tokens import Principal
+from services.gateway import turnstile
 from services.gateway.answering import Answer
 from services.gateway.flushing import ToleranceCounter
 from services.gateway.hashing import Hasher
@@ -105,14 +106,19 @@ class Writes:
     def submit_once(self, write: Write, answer: Answer, seconds: int) -> Taken:
         """Take a write into the journal, and return its outcome if it is there within so many seconds.
 
-        What an earlier one ended in that it repeats is returned instead. Raises what it was refused with by then.
+        What an earlier one ended in that it repeats is returned instead. Raises what it was refused with by then. While
+        several tenants have writes, one that is not waited for keeps its turn until it is applied: it would fill the
+        queue behind the turnstile otherwise, and everybody share the cores with it.
         """
         until = time.monotonic() + min(seconds, self.writer.deadline_seconds)
+        stays = not seconds and self.turnstile.is_shared()
         way = Way(
-            take=partial(self.writer.submit, seconds=seconds),
-            follow=partial(self.writer.follow, until=until),
+            take=partial(self.writer.submit_and_stay, seconds=turnstile.STUCK_SECONDS)
+            if stays
+            else partial(self.writer.submit, seconds=seconds),
+            follow=partial(self.writer.follow, until=until, tenant_id=write.tenant_id),
         )
-        taken = self.repeats.take(replace(write, reply_to=self.channel if seconds else NOBODY), answer, way)
+        taken = self.repeats.take(replace(write, reply_to=self.channel if seconds or stays else NOBODY), answer, way)
         if taken.outcome is not None:
             self.succeeded(write.tenant_id, taken.outcome)
         return taken

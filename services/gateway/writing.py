@@ -2,7 +2,7 @@
 
 The message; after 0.3 s a look into the journal and another ring; after 1 s this process drains the shard itself, with
 the worker's code and under the worker's lock; at the deadline the operation is cancelled if nobody has begun it. A 503
-therefore means that the write was never applied and never will be.
+therefore means that the write was never applied and never will be. Whoever could not ring drains at once.
 """
 
 import logging
@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, repeat
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
@@ -24,6 +23,7 @@ from services.directory.drain import Drainer
 from services.directory.journal import Write
 from services.gateway.accepting import Accepter
 from services.gateway.admission import Admission
+from services.gateway.reach import Hearing
 from services.gateway.waiting import Rung, Waiter, Waiters
 from shared import logs, metrics
 from shared.outcomes import Outcome
@@ -33,6 +33,9 @@ logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.3
 DRAIN_SECONDS = 1.0
+AGAIN_SECONDS = 0.3
+"""Between two of its own drains: another request may have had the shard's turn, and ended it before this write."""
+
 PAUSE_SECONDS = 0.1
 
 
@@ -72,6 +75,7 @@ class Writer:
     drainer: Drainer
     turns: Turns
     admission: Admission
+    hearing: Hearing
     wake: Callable[[int], bool]
     wake_patiently: Callable[[int], bool]
     """Rings where nobody waits for the answer; it is heard after all others."""
@@ -100,15 +104,29 @@ class Writer:
             until = begun + min(seconds, self.deadline_seconds)
             return self._take(write, self.wake_patiently, begun + self.deadline_seconds, until)
 
+    def submit_and_stay(self, write: Write, seconds: float) -> Outcome | None:
+        """Take a write into the journal, and stay until it is applied, though no longer than so many seconds.
+
+        Nobody is told what it ended in. Raises as `submit` does.
+        """
+        with logs.bind(operation_id=str(write.id)), self.waiters.register(write.id) as waiter:
+            shard = self._accept(write, time.monotonic() + self.deadline_seconds)
+            if shard is None:
+                return self._last_word(write.id, write.tenant_id, partial(journal.prevent, write=write))
+            self.wake_patiently(shard)
+            waiter.wait(seconds)
+        return None
+
     def join(self, operation_id: UUID, shard: int, *, tenant_id: UUID, deadline: float) -> Outcome:
         """Return what an operation in the journal ended in; raise as `write` does."""
-        found = self.follow(operation_id, shard, deadline)
+        found = self.follow(operation_id, shard, deadline, tenant_id=tenant_id)
         return found or self._last_word(operation_id, tenant_id, partial(journal.cancel, operation_id=operation_id))
 
-    def follow(self, operation_id: UUID, shard: int, until: float) -> Outcome | None:
+    def follow(self, operation_id: UUID, shard: int, until: float, *, tenant_id: UUID) -> Outcome | None:
         """Return what an operation in the journal has ended in by then, on the monotonic clock, or None."""
         with logs.bind(operation_id=str(operation_id)), self.waiters.register(operation_id) as waiter:
-            return self._look(operation_id) or self._wait(operation_id, shard, waiter, until)
+            look = partial(self._look, operation_id, tenant_id)
+            return look() or self._wait(look, shard, waiter, until, is_rung=True)
 
     def drain(self, shard: int, is_enough: Callable[[], bool] = lambda: True) -> None:
         """Work off a shard here until it is enough, unless another request does so: at least a batch of it.
@@ -138,8 +156,8 @@ class Writer:
             shard = self._accept(write, accepted_by)
             if shard is None:
                 return self._last_word(write.id, write.tenant_id, partial(journal.prevent, write=write))
-            ring(shard)
-            return self._wait(write.id, shard, waiter, answered_by)
+            look = partial(self._look, write.id, write.tenant_id)
+            return self._wait(look, shard, waiter, answered_by, is_rung=ring(shard))
 
     def _accept(self, write: Write, deadline: float) -> int | None:
         """Accept a write, and after a fault that passes try again, for its commit may have happened all the same.
@@ -168,37 +186,51 @@ class Writer:
 
     def _find_shard(self, write: Write) -> int | None:
         try:
-            with database.transaction(self.engine) as connection:
+            with database.transaction(self.engine, write.tenant_id) as connection:
                 return journal.find_shard(connection, write.id)
         except SQLAlchemyError as error:
             logger.warning("journal not readable", extra={"fault": backoff.classify(error).name})
             return None
 
-    def _wait(self, operation_id: UUID, shard: int, waiter: Waiter, deadline: float) -> Outcome | None:
+    def _wait(
+        self, look: Callable[[], Outcome | None], shard: int, waiter: Waiter, deadline: float, *, is_rung: bool
+    ) -> Outcome | None:
         """Walk down the ladder until the deadline; None when there is no outcome by then, or none to be read."""
 
-        def drain(shard: int) -> None:
+        def drain() -> None:
             self.drain(shard, lambda: waiter.is_told or time.monotonic() >= deadline)
 
-        rest = repeat((DRAIN_SECONDS, drain))
-        for seconds, act in chain([(LOOK_SECONDS, self.wake), (DRAIN_SECONDS - LOOK_SECONDS, drain)], rest):
+        for seconds in self._ladder(shard, drain, is_rung=is_rung):
             left = deadline - time.monotonic()
             if left <= 0 or waiter.wait(min(seconds, left)):
                 break
-            found = self._look(operation_id)
+            found = look()
             if found is not None:
                 metrics.count(metrics.ANSWERED, Rung.LOOK)
                 return found
-            act(shard)
         told_shortly = waiter.outcome is None and waiter.is_told
-        found = self._look(operation_id) if told_shortly else waiter.outcome
+        found = look() if told_shortly else waiter.outcome
         if found is not None:
             metrics.count(metrics.ANSWERED, waiter.rung)
+            self.hearing.note(is_heard=waiter.rung is Rung.MESSAGE)
         return found
 
-    def _look(self, operation_id: UUID) -> Outcome | None:
+    def _ladder(self, shard: int, drain: Callable[[], None], *, is_rung: bool) -> Iterator[float]:
+        """Step down whenever the next item is asked for, and yield how long to wait for a message then.
+
+        When the bell could not be rung nobody is on his way, and there is nothing to wait for. When it was not heard a
+        moment ago there is little.
+        """
+        yield LOOK_SECONDS if is_rung else 0.0
+        if is_rung and self.wake(shard) and self.hearing.is_good():
+            yield DRAIN_SECONDS - LOOK_SECONDS
+        while True:
+            drain()
+            yield AGAIN_SECONDS
+
+    def _look(self, operation_id: UUID, tenant_id: UUID) -> Outcome | None:
         try:
-            with database.transaction(self.engine) as connection:
+            with database.transaction(self.engine, tenant_id) as connection:
                 return journal.find_outcome(connection, operation_id)
         except SQLAlchemyError as error:
             logger.warning("journal not readable", extra={"error": type(error).__name__})
@@ -207,7 +239,7 @@ class Writer:
     def _last_word(self, operation_id: UUID, tenant_id: UUID, prevent: Callable[[Connection], bool]) -> Outcome:
         """Prevent what nobody has begun, or return what it ended in after all."""
         try:
-            with database.transaction(self.engine) as connection:
+            with database.transaction(self.engine, tenant_id) as connection:
                 if not prevent(connection):
                     found = journal.find_outcome(connection, operation_id)
                     assert found is not None, "what is settled has an outcome"

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection
 
-from services.directory import admins, audit, database, tenants, terminal
+from services.directory import admins, audit, database, tenancy, tenants, terminal
 from services.directory.audit_chain import Action
 from services.directory.tenants import Tenant
 from services.stack.supervisor import Stack
@@ -28,8 +28,8 @@ def _portal(stack: Stack) -> str:
     """
     if not stack.has_own_database:
         return f"{stack.settings.portal_url}/"
-    engine = database.connect(stack.settings.database_url, process="command")
-    with database.transaction(engine) as connection:
+    engine = database.connect(stack.settings.database_url, process="command", role=tenancy.WORK)
+    with database.across(engine) as connection:
         oldest = min(tenants.every(connection), key=lambda tenant: tenant.created_at, default=None)
         tenant = oldest or _first(connection)
         link = admins.first_link(connection, tenant.id, stack.settings.portal_url, terminal.operator())

@@ -13,12 +13,12 @@ from celery.signals import (
     worker_shutdown,
 )
 
-from services.directory import announcing, database
+from services.directory import announcing, database, tenancy
 from services.directory.announcing import Announcer
 from services.directory.counters import CounterWriter
 from services.directory.drain import Drainer
 from services.directory.keys import SharedKey
-from services.worker import distrust, hanging, schedule, steadiness
+from services.worker import consuming, distrust, hanging, inheritance, schedule, steadiness
 from services.worker.tasks import Tasks
 from shared import logs, metrics, queue, readiness, settings
 
@@ -31,9 +31,10 @@ logs.configure(_settings.log_level, os.environ.get(PROCESS, "worker"))
 distrust.install()
 steadiness.install()
 app = queue.create(_settings)
+app.conf.worker_consumer = f"{consuming.__name__}:{consuming.Consumer.__name__}"
 app.conf.beat_scheduler = f"{schedule.__name__}:{schedule.Scheduler.__name__}"
 _redis = queue.redis_client(_settings)
-_engine = database.connect(_settings.database_url, process="worker", pool_size=4)
+_engine = database.connect(_settings.database_url, process="worker", pool_size=4, role=tenancy.WORK)
 _announcer = Announcer(redis=_redis, key=SharedKey(_engine, announcing.SEAL))
 _counters: list[CounterWriter] = []
 
@@ -74,6 +75,7 @@ def _after_fork(**_: Any) -> None:
     """Leave the parent's connections and counts to the parent."""
     _engine.dispose(close=False)
     _redis.connection_pool.reset()
+    inheritance.close()
     metrics.BOOK.forget()
     _count()
 

@@ -16,7 +16,7 @@ from shared import metrics, queue
 
 logger = logging.getLogger(__name__)
 
-TASKS = frozenset({queue.DRAIN, queue.SWEEP, queue.MAINTAIN})
+TASKS = frozenset({queue.DRAIN, queue.SWEEP, queue.MAINTAIN, queue.MOVE})
 OURS = queue.QUEUE
 CONTENT_TYPE = "application/json"
 UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
@@ -46,6 +46,7 @@ class Channel(_Channel):  # type: ignore[misc]
     """Reads the queue."""
 
     QoS = QoS
+    _client: Any = None
 
     def basic_consume(self, queue: str, *others: Any, callback: Callable[[Any], None], **named: Any) -> Any:
         """Consume from a queue; of ours only what has our form."""
@@ -59,6 +60,14 @@ class Channel(_Channel):  # type: ignore[misc]
                 message.reject()
 
         return super().basic_consume(queue, *others, callback=careful if queue == OURS else callback, **named)
+
+    def _create_client(self, asynchronous: bool = False) -> Any:
+        """Return a client for single commands: always the same, where they would make one for each."""
+        if asynchronous:
+            return super()._create_client(asynchronous)
+        if self._client is None or self._client.connection_pool is not self.pool:
+            self._client = super()._create_client()
+        return self._client
 
     def _brpop_read(self, **options: Any) -> Any:
         try:

@@ -1,9 +1,10 @@
-"""The tasks: drain a shard, sweep up what a lost wake left behind, and keep the partitions.
+"""The tasks: drain a shard, sweep up what a lost wake left behind, move people, and keep the partitions.
 
 A task carries a shard and never a payload. It reads the present state, so it may run twice, late, or beside itself.
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -25,6 +26,7 @@ from services.directory import (
     unanswered,
 )
 from services.directory.drain import Drainer
+from services.directory.region_moving import Mover
 from shared import logs, metrics, queue
 from shared.settings import Settings
 
@@ -52,8 +54,8 @@ class Tasks:
 
         # Celery makes methods of what it is given, so it is given plain functions.
         # A newer version of this code may say more, which this one need not know.
-        def drain(shard: object = None, *_: object, patient: object = None, **__: object) -> None:
-            self.drain(shard, is_patient=patient is True)
+        def drain(shard: object = None, *_: object, patient: object = None, also: object = None, **__: object) -> None:
+            self.drain([shard, *(also if isinstance(also, list) else ())], is_patient=patient is True)
 
         def sweep(*_: object, **__: object) -> None:
             self.sweep()
@@ -61,19 +63,28 @@ class Tasks:
         def maintain(*_: object, **__: object) -> None:
             self.maintain()
 
-        for name, task in ((queue.DRAIN, drain), (queue.SWEEP, sweep), (queue.MAINTAIN, maintain)):
+        def move(*_: object, **__: object) -> None:
+            self.move()
+
+        tasks = {queue.DRAIN: drain, queue.SWEEP: sweep, queue.MAINTAIN: maintain, queue.MOVE: move}
+        for name, task in tasks.items():
             self.celery.task(task, name=name)
 
-    def drain(self, shard: object, *, is_patient: bool) -> None:
+    def drain(self, shards: Sequence[object], *, is_patient: bool) -> None:
+        """Drain each of the shards that a wake names; what is none is left out."""
+        for shard in dict.fromkeys(map(_shard, shards[: queue.TOGETHER])):
+            if shard is None:
+                logger.warning("wake not understood")
+                metrics.count(metrics.WAKE_UNKNOWN)
+            else:
+                self._drain(shard, is_patient=is_patient)
+
+    def _drain(self, shard: int, *, is_patient: bool) -> None:
         """Apply a batch of what is due in a shard, and ring again for the rest: so shards have their turns, too.
 
         The flag of this wake is cleared first: a write that comes later rings again. The rest of a backlog is patient:
         a write that comes now is heard before it.
         """
-        if not isinstance(shard, int) or isinstance(shard, bool) or not 0 <= shard <= LARGEST_SHARD:
-            logger.warning("wake not understood")
-            metrics.count(metrics.WAKE_UNKNOWN)
-            return
         with logs.bind(shard=str(shard)):
             queue.clear(self.redis, shard, is_patient=is_patient)
             try:
@@ -88,7 +99,7 @@ class Tasks:
         """Wake every shard that has work which is due and waits."""
         queue.tell_swept(self.redis, self.settings)
         try:
-            with database.transaction(self.engine) as connection:
+            with database.across(self.engine) as connection:
                 released = journal.release_far_ones(connection)
                 shards = journal.waiting_shards(connection, LOST_SECONDS)
         except SQLAlchemyError as error:
@@ -102,6 +113,21 @@ class Tasks:
             metrics.count(metrics.SWEPT, times=len(shards))
             logger.info("swept", extra={"shards": len(shards)})
         self._seal()
+        self.move()
+
+    def move(self) -> None:
+        """Journal the next moves of those whom new rules put elsewhere, and go on behind everything else."""
+        mover = Mover(engine=self.engine, shards=self.settings.shards, wake=self._wake_patiently)
+        try:
+            is_worth_while = mover.advance()
+        except SQLAlchemyError as error:
+            logger.warning("moving failed", extra={"fault": backoff.classify(error).name})
+            return
+        if is_worth_while:
+            queue.go_on_moving(self.celery)
+
+    def _wake_patiently(self, shard: int) -> None:
+        queue.wake(self.celery, self.redis, shard, is_patient=True)
 
     def _seal(self) -> None:
         """Take what tokens changed into the audit; what fails is done the next time."""
@@ -113,14 +139,14 @@ class Tasks:
     def maintain(self) -> None:
         """Make the partitions of the coming weeks, drop what is too old, replace keys, warn of tokens that end soon."""
         try:
-            with database.transaction(self.engine) as connection:
+            with database.across(self.engine) as connection:
                 partitions.maintain(connection, datetime.now(UTC), keep=partitions.kept(self.settings))
                 unanswered.drop_old(connection)
                 idempotency.drop_old(connection)
                 assertions.drop_old(connection)
             with database.transaction(self.engine) as connection:
                 made = signing_keys.maintain(connection, timedelta(days=self.settings.key_days))
-            with database.transaction(self.engine) as connection:
+            with database.across(self.engine) as connection:
                 soon = tokens.ending(connection)
         except SQLAlchemyError as error:
             logger.warning("maintenance failed", extra={"fault": backoff.classify(error).name})
@@ -130,3 +156,10 @@ class Tasks:
         for each in soon:
             about = {"tenant": each.tenant, "token_id": str(each.id), "token": each.name, "days": each.days}
             logger.warning("token ends soon", extra=about)
+
+
+def _shard(said: object) -> int | None:
+    """Return the shard that a wake names, or None when it names nothing that can be one."""
+    if not isinstance(said, int) or isinstance(said, bool) or not 0 <= said <= LARGEST_SHARD:
+        return None
+    return said

@@ -26,8 +26,8 @@ LONGEST_TERM = 512
 CUT = "(cut off here)"
 UNKNOWN = "an attribute that is not known"
 
-# What a filter compares: an attribute's name, an operator, and a value that may not be closed. A name begins where no
-# name is before it, and is taken whole: tried at each of its letters, a long one would take the square of its length.
+# What a filter compares: an attribute's name, an operator, and a value that may not be closed. A name is tried from its
+# first letter only and as a whole, so that a filter that is one long name takes no longer than it is long.
 _COMPARISON = re.compile(r'(?<![\w.:$-])([\w.:$-]++)\s+([a-z]{2})\s+("(?:[^"\\]|\\.)*"?|[^\s()\[\]"]+)', re.IGNORECASE)
 
 
@@ -108,6 +108,7 @@ class _Reader:
         read: dict[str, Any] = {"op": op[:LONGEST_NAME] if isinstance(op, str) else kind(op)}
         if path in (None, ""):
             return read | {"value": self.resource(value) if isinstance(value, dict) else kind(value)}
+        self.left -= min(len(path), LONGEST_TEXT) if isinstance(path, str) else 0
         resolved = self._path(path) if isinstance(path, str) else None
         read["path"] = kind(path) if not isinstance(path, str) else self._spelled(path, resolved)
         if resolved is None:

@@ -10,6 +10,7 @@ Entra ID sends the first (MicrosoftDocs/azure-docs#83855), and `emails eq "x"` c
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -211,14 +212,11 @@ class _Parser:
         return self._value_path(path, token) if self._next.kind is Kind.OPEN_BRACKET else self._comparison(path)
 
     def _path(self, token: Token) -> Path:
-        try:
-            path = self._resolve(token.text)
-        except InvalidPathError as error:
-            raise InvalidFilterError(f"{error.detail}, at position {token.position} of the filter") from error
-        return _open(path)
+        with _located(token):
+            return _open(self._resolve(token.text))
 
     def _value_path(self, path: Path, token: Token) -> Filter:
-        if path.sub or not (path.attribute.multi_valued and path.attribute.is_complex):
+        if path.sub or not path.attribute.is_complex:
             raise InvalidFilterError(
                 f"{path.text} has no elements to select, at position {token.position} of the filter"
             )
@@ -227,6 +225,9 @@ class _Parser:
         terms = inner.terms if isinstance(inner, And) else (inner,)
         tail = self._tail(path)
         self._resolve = outer
+        if not path.attribute.multi_valued:
+            # The grammar has it for any complex attribute (RFC 7644 section 3.4.2.2); this one has one value or none.
+            return And((Present(path), *terms, *((tail,) if tail else ())))
         return ElementMatch(path, And((*terms, tail)) if tail else inner)
 
     def _tail(self, path: Path) -> Filter | None:
@@ -242,7 +243,11 @@ class _Parser:
             return Present(path)
         if token.word not in set(Operator):
             raise _unexpected(token, "an operator")
-        return _compare(path, Operator(token.word), self._literal())
+        with _located(token):
+            path = _comparable(path, Operator(token.word))
+        position, literal = self._next, self._literal()
+        with _located(position):
+            return _compare(path, Operator(token.word), literal)
 
     def _literal(self) -> filter_literals.Literal:
         token = self._next
@@ -250,22 +255,21 @@ class _Parser:
         return filter_literals.read(token)
 
 
-def _compare(path: Path, operator: Operator, literal: filter_literals.Literal) -> Comparison:
-    path = _comparable(path)
-    if literal is None and operator not in EQUALITY:
-        raise InvalidFilterError(f"{path.text} can be compared with null by 'eq' and 'ne' only")
+def _comparable(path: Path, operator: Operator) -> Path:
+    """Return what an operator compares; of a complex attribute that is its `value`, if it has one."""
+    if path.leaf.is_complex:
+        if path.attribute.sub(VALUE) is None:
+            raise InvalidFilterError(f"{path.text} can only be compared by one of its sub-attributes")
+        path = _open(paths.sub_path(path, VALUE))
     if operator not in OPERATORS[path.leaf.type]:
         raise InvalidFilterError(f"{path.text} is of type {path.leaf.type}, which '{operator}' does not compare")
+    return path
+
+
+def _compare(path: Path, operator: Operator, literal: filter_literals.Literal) -> Comparison:
+    if literal is None and operator not in EQUALITY:
+        raise InvalidFilterError(f"{path.text} can be compared with null by 'eq' and 'ne' only")
     return Comparison(path, operator, filter_literals.typed(path.leaf, literal, path.text))
-
-
-def _comparable(path: Path) -> Path:
-    """A complex attribute is compared by its `value`, if it has one."""
-    if not path.leaf.is_complex:
-        return path
-    if path.attribute.sub(VALUE) is None:
-        raise InvalidFilterError(f"{path.text} can only be compared by one of its sub-attributes")
-    return _open(paths.sub_path(path, VALUE))
 
 
 def _open(path: Path) -> Path:
@@ -273,6 +277,15 @@ def _open(path: Path) -> Path:
     if Returned.NEVER in {path.attribute.returned, path.leaf.returned}:
         raise InvalidFilterError(f"{path.text} may not be filtered by")
     return path
+
+
+@contextmanager
+def _located(token: Token) -> Iterator[None]:
+    """Add to what is wrong with a filter at which position it is wrong."""
+    try:
+        yield
+    except (InvalidPathError, InvalidFilterError) as error:
+        raise InvalidFilterError(f"{error.detail}, at position {token.position} of the filter") from error
 
 
 def _unexpected(token: Token, expected: str) -> InvalidFilterError:

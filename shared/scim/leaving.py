@@ -19,3 +19,9 @@ def is_in_patch(operations: Iterable[Operation]) -> bool:
     """Whether a PATCH, parsed, leaves its resource inactive, as far as the message alone says: the last word counts."""
     words = [one.value for one in operations if one.path.attribute is ACTIVE and one.op is not Op.REMOVE]
     return bool(words) and words[-1] is False
+
+
+def is_likely_in(body: bytes) -> bool:
+    """Whether a message may leave a resource inactive, as far as its words alone say, before anybody has parsed it."""
+    words = body.lower()
+    return ACTIVE.name.encode() in words and b"false" in words

@@ -37,7 +37,13 @@ TESTS: dict[Operator, Callable[[Any, Any], bool]] = {
 
 def matches(filter_: Filter, resource: Mapping[str, Any]) -> bool:
     """Whether the resource passes."""
-    return _compiled(filter_)(_Values(partial(found, resource=resource)))
+    return test(filter_)(resource)
+
+
+def test(filter_: Filter) -> Callable[[Mapping[str, Any]], bool]:
+    """Return a test of whether a resource passes, made once for many resources."""
+    passes = _compiled(filter_)
+    return lambda resource: passes(_Values(partial(found, resource=resource)))
 
 
 def element_test(filter_: Filter) -> Callable[[Mapping[str, Any]], bool]:

@@ -78,16 +78,13 @@ def apply(projection: Projection, resource: Mapping[str, Any], resource_type: Re
     return shown
 
 
-def tells_of_others(projection: Projection, resource: Mapping[str, Any], resource_type: ResourceType) -> bool:
-    """Whether the answer shows what may have changed though the resource has the version that it had.
-
-    A name stands beside a value of the resource's own, so without that value there is none.
-    """
-    return any(
-        wants(projection, attribute)
-        and (attribute.of_others or _names_others(projection, attribute, _container(resource, schema)))
+def of_others(shown: Mapping[str, Any], resource_type: ResourceType) -> list[Any]:
+    """Return the part of what is shown that may have changed though the resource has the version that it had."""
+    told = (
+        _of_others(attribute, _container(shown, schema).get(attribute.name))
         for schema, attribute in resource_type.walk()
     )
+    return [part for part in told if part]
 
 
 def without_secrets(resource: Mapping[str, Any], resource_type: ResourceType) -> dict[str, Any]:
@@ -124,10 +121,14 @@ def _container(resource: Mapping[str, Any], schema: Schema) -> Mapping[str, Any]
     return container
 
 
-def _names_others(projection: Projection, attribute: Attribute, container: Mapping[str, Any]) -> bool:
-    return attribute.name in container and any(
-        sub.of_others and _wants_sub(projection, attribute, sub) for sub in attribute.sub_attributes
-    )
+def _of_others(attribute: Attribute, value: Any) -> Any:
+    """Return what is of others in a value; names keep their places, so that each belongs to its element."""
+    if attribute.of_others or value is None:
+        return value
+    names = [sub.name for sub in attribute.sub_attributes if sub.of_others]
+    elements = value if isinstance(value, list) else [value]
+    told = [[element.get(name) for name in names] for element in elements] if names else []
+    return told if any(any(each) for each in told) else None
 
 
 @lru_cache(maxsize=1024)

@@ -40,11 +40,20 @@ def resource(resource_type: ResourceType, document: Any, used: Used | None = Non
 
 def check(resource_type: ResourceType, valid: Mapping[str, Any]) -> None:
     """Raise InvalidValueError if something required is missing, or several values are primary: after a PATCH."""
-    for schema, attribute in resource_type.walk():
-        container = valid.get(schema.id) if schema.is_extension else valid
-        if container is None or attribute.stored in {Stored.COMPUTED, Stored.ROWS}:
-            continue
-        _check(Path(schema, attribute), container.get(attribute.name))
+    for path in _checked(resource_type):
+        container = valid.get(path.schema.id) if path.schema.is_extension else valid
+        if container is not None:
+            _check(path, container.get(path.attribute.name))
+
+
+@lru_cache(maxsize=1024)
+def _checked(resource_type: ResourceType) -> tuple[Path, ...]:
+    """Return the attributes of which something can be amiss in a resource whose values are sound."""
+    return tuple(
+        Path(schema, attribute)
+        for schema, attribute in resource_type.walk()
+        if (attribute.required or attribute.is_complex) and attribute.stored not in {Stored.COMPUTED, Stored.ROWS}
+    )
 
 
 def _check(path: Path, value: Any) -> None:
@@ -94,11 +103,16 @@ class _Value(fields.Field[Any]):
         return values.coerce(self._path.attribute, value, self._path.text, Context[Used | None].get())
 
 
-@lru_cache(maxsize=1024)
-def _marshmallow(schema: Schema) -> Marshmallow:
-    """Derive the marshmallow schema: one field for each attribute that a client may write."""
+@lru_cache(maxsize=4096)
+def _marshmallow(schema: Schema, given: frozenset[str]) -> Marshmallow:
+    """Derive the marshmallow schema: one field for each attribute that a client may write, and must or does.
+
+    To look for the many that it leaves out would cost more than to read what it says; clients say the same each time.
+    """
     derived: dict[str, fields.Field[Any]] = {
-        attribute.name: _Value(Path(schema, attribute)) for attribute in schema.attributes if attribute.is_writable
+        attribute.name: _Value(Path(schema, attribute))
+        for attribute in schema.attributes
+        if attribute.is_writable and (attribute.required or attribute.name in given)
     }
     return Marshmallow.from_dict(derived, name=schema.name)(unknown=EXCLUDE)
 
@@ -106,7 +120,7 @@ def _marshmallow(schema: Schema) -> Marshmallow:
 def _load(schema: Schema, raw: dict[str, Any], used: Used | None) -> dict[str, Any]:
     try:
         with Context[Used | None](used):
-            loaded = _marshmallow(schema).load(raw)
+            loaded = _marshmallow(schema, frozenset(raw)).load(raw)
     except ValidationError as error:
         # No field of ours raises it: marshmallow does, for what is missing.
         missing = schema.attribute(min(error.messages_dict))

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import orjson
 
-from shared.scim import messages, resource_types
+from shared.scim import messages, resource_types, versions
 from shared.scim.schemas import group, user
 from tests.faults.records import Attempt, Do, Request, Verdict
 from tests.faults.requests import USER
@@ -211,7 +211,7 @@ def _verdict(answer: Answer | None) -> Verdict:
 
 def _version(answer: Answer | None) -> int | None:
     tag = answer.headers.get("ETag") if answer else None
-    return int(tag.removeprefix("W/").strip('"')) if tag else None
+    return versions.number(tag) if tag else None
 
 
 def _detail(answer: Answer | None) -> str | None:

@@ -8,6 +8,7 @@ import orjson
 from sqlalchemy import Engine, RowMapping, text
 
 from services.directory import database
+from shared.scim import versions
 from tests.faults.client import PREFIX, Tenant
 from tests.faults.records import Journaled, Resource
 
@@ -71,7 +72,7 @@ def _resource(resource_type: str, body: dict[str, Any]) -> Resource:
     return Resource(
         id=body["id"],
         resource_type=resource_type,
-        version=_number(body["meta"]["version"]),
+        version=versions.number(body["meta"]["version"]),
         title=body.get("title"),
         members=frozenset(member["value"] for member in body.get("members", [])),
     )
@@ -80,10 +81,6 @@ def _resource(resource_type: str, body: dict[str, Any]) -> Resource:
 def _journaled(tenant: Tenant, row: RowMapping) -> Journaled:
     texts = {name: str(row[name]) for name in ("id", "request_id", "lane", "method", "state")}
     numbers = {name: row[name] for name in ("seq", "position", "status", "starts", "effect")}
-    version = None if row["version"] is None else _number(row["version"])
+    version = None if row["version"] is None else versions.number(row["version"])
     fields: dict[str, Any] = {**texts, **numbers, "version": version}
     return Journaled(tenant=tenant.name, **fields)
-
-
-def _number(version: str) -> int:
-    return int(version.removeprefix("W/").strip('"'))

@@ -1,19 +1,13 @@
-"""Run the fault kit: a site under load, one fault after another, and a verdict on what was recorded.
-
-`python -m tests.faults.run`, by way of `make faults`; SECONDS, SEED and FAULT say how long, which replay, and what.
-"""
+"""Run a site under load, with one fault after another, and judge what was recorded."""
 
 import os
 import random
 import shutil
-import sys
-import time
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
-import click
 from sqlalchemy import Engine
 
 from services.directory import database, tenants, tokens
@@ -24,31 +18,19 @@ from tests.faults.client import Tenant
 from tests.faults.field import Field
 from tests.faults.monitor import Monitor
 from tests.faults.nemesis import Need
+from tests.faults.options import Options
 from tests.faults.records import Limits, Run, Violation, Window
 from tests.faults.site import DISK, Site
 from tests.faults.workload import Workload
 
-MIX = "mix"
-LIST = "list"
 DATA = "data"
 CALM_SECONDS = 2.0
 QUIET_SECONDS = 2.0
 DEADLINE_SECONDS = 10.0
 SWEEP_SECONDS = 2.0
-SHOWN_VIOLATIONS = 20
 CLOCKED = ("postgres", "gateway", "worker", "beat")
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """How long, which replay, which faults, and where what was recorded goes."""
-
-    seconds: float
-    seed: int
-    faults: tuple[str, ...]
-    folder: Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,25 +46,8 @@ class Result:
         return report.rows(self.run, self.violations)
 
 
-def main() -> None:
-    """Run what the environment asks for; the status is 1 when a promise was broken."""
-    wanted = os.environ.get("FAULT") or MIX
-    if wanted == LIST:
-        click.echo("\n".join(nemesis.FAULTS))
-        return
-    options = Options(
-        seconds=float(os.environ.get("SECONDS") or 60),
-        seed=int(os.environ.get("SEED") or random.randrange(1_000_000)),
-        faults=tuple(nemesis.FAULTS) if wanted == MIX else _chosen(wanted),
-        folder=settings_module.data_folder(os.environ) / "faults" / f"{time.strftime('%Y%m%d-%H%M%S')}-{wanted}",
-    )
-    result = perform(options, _progress)
-    _print(options, result)
-    sys.exit(1 if result.violations else 0)
-
-
-def perform(options: Options, say: Say) -> Result:
-    """Run a site under load and faults, and judge it; what was recorded is left in the folder."""
+def perform(options: Options, say: Say, stopped: threading.Event) -> Result:
+    """Run a site under load and faults until the time is over or it is stopped; what was recorded is in the folder."""
     options.folder.mkdir(parents=True)
     with _site(options) as (site, engine):
         workload = Workload(
@@ -90,12 +55,13 @@ def perform(options: Options, say: Say) -> Result:
             deadline=site.settings.deadline_seconds,
             seed=options.seed,
             tenants=(_tenant(engine, "busy"), _tenant(engine, "other")),
+            clients=(options.clients, options.others),
         )
         site.clock = workload.clock
         watching = Monitor(site, engine)
         watching.start()
         try:
-            run = _record(options, site, engine, workload, watching, say)
+            run = _record(options, site, engine, workload, watching, say, stopped)
         finally:
             watching.stop()
     result = Result(run=run, violations=tuple(checker.check(run)), other=report.other_tenant(run, "other"))
@@ -132,7 +98,15 @@ def _tenant(engine: Engine, name: str) -> Tenant:
         return Tenant(name=name, secret=tokens.create(connection, made.id, name))
 
 
-def _record(options: Options, site: Site, engine: Engine, workload: Workload, watching: Monitor, say: Say) -> Run:
+def _record(
+    options: Options,
+    site: Site,
+    engine: Engine,
+    workload: Workload,
+    watching: Monitor,
+    say: Say,
+    stopped: threading.Event,
+) -> Run:
     workload.prepare()
     with workload.crowd(50, requests.of_one_group):
         site.wait(CALM_SECONDS)
@@ -148,7 +122,7 @@ def _record(options: Options, site: Site, engine: Engine, workload: Workload, wa
         celery=queue.create(site.direct),
         chance=random.Random(options.seed),
     )
-    windows = _strike(options, field, watching, say)
+    windows = _strike(options, field, watching, say, stopped)
     workload.stop()
     site.wait(site.settings.sweep_seconds + monitor.SLACK_SECONDS)
     site.wait(QUIET_SECONDS)
@@ -173,27 +147,32 @@ def _record(options: Options, site: Site, engine: Engine, workload: Workload, wa
     )
 
 
-def _strike(options: Options, field: Field, watching: Monitor, say: Say) -> list[Window]:
-    """Let one fault after another strike, until the time is over."""
+def _strike(options: Options, field: Field, watching: Monitor, say: Say, stopped: threading.Event) -> list[Window]:
+    """Let one fault after another strike, until the time is over or the run is stopped.
+
+    Each has a chance of its own, so that what one draws, more often when the machine is slow, changes no other.
+    """
     names, missing = nemesis.possible(field.site, options.faults)
     for sentence in missing:
         say(sentence)
     windows: list[Window] = []
     end = field.site.clock.now() + options.seconds
-    for fault in nemesis.deck(options.seed, names):
+    for number, fault in enumerate(nemesis.deck(options.seed, names)):
         field.site.wait(CALM_SECONDS)
-        if field.site.clock.now() + fault.seconds > end and windows:
+        is_over = field.site.clock.now() + fault.seconds > end and windows
+        if is_over or stopped.is_set():
             break
         say(_line(field, end, fault.name, watching))
         watching.something_is_wrong()
         try:
-            windows.append(nemesis.strike(fault, field))
+            windows.append(nemesis.strike(fault, replace(field, chance=random.Random(f"{options.seed}:{number}"))))
         except TimeoutError as error:
             say(str(error))
             field.site.unwell.append(str(error))
             break
         watching.all_is_well()
-    field.site.wait(max(0.0, end - field.site.clock.now()))
+    while not stopped.is_set() and field.site.clock.now() < end:
+        field.site.wait(min(CALM_SECONDS, end - field.site.clock.now()))
     return windows
 
 
@@ -201,31 +180,3 @@ def _line(field: Field, end: float, fault: str, watching: Monitor) -> str:
     counts = field.workload.counts()
     told = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(counts.items()))
     return f"{max(0.0, end - field.site.clock.now()):5.0f} s left | {fault:<28} | {watching.pending()} pending | {told}"
-
-
-def _progress(line: str) -> None:
-    click.echo(line, err=True)
-
-
-def _print(options: Options, result: Result) -> None:
-    click.echo(report.text(result.table()))
-    click.echo(result.other)
-    for usage in (*result.run.before, *result.run.after):
-        click.echo(f"{usage.role}: {usage.megabytes:.0f} MB, {usage.files} files, {usage.connections} connections")
-    for violation in result.violations[:SHOWN_VIOLATIONS]:
-        click.echo(f"{violation.invariant} at {violation.at:.1f} s: {violation.text}")
-    if len(result.violations) > SHOWN_VIOLATIONS:
-        click.echo(f"and {len(result.violations) - SHOWN_VIOLATIONS} more")
-    click.echo(f"seed {options.seed}, recorded in {options.folder}")
-
-
-def _chosen(names: str) -> tuple[str, ...]:
-    chosen = tuple(name.strip() for name in names.split(","))
-    unknown = [name for name in chosen if name not in nemesis.FAULTS]
-    if unknown:
-        sys.exit(f"no such fault: {', '.join(unknown)}; FAULT={LIST} lists them")
-    return chosen
-
-
-if __name__ == "__main__":
-    main()

@@ -5,6 +5,7 @@ left to `make faults`: other work on the machine must not fail a test.
 """
 
 import os
+import threading
 from pathlib import Path
 
 import click
@@ -12,7 +13,7 @@ import pytest
 
 from shared.settings import Settings
 from tests.faults import crashes, report, run
-from tests.faults.run import Options
+from tests.faults.options import Options
 
 SECONDS = float(os.environ.get("FAULT_SECONDS") or 70)
 CRASHES = int(os.environ.get("CRASHES") or 100)
@@ -36,7 +37,7 @@ TIMED = frozenset({"I5", "I6", "I7", "reach", "well"})
 def test_nothing_is_lost_reordered_or_doubled_under_a_mix_of_faults(tmp_path: Path) -> None:
     options = Options(seconds=SECONDS, seed=SEED, faults=FAULTS, folder=tmp_path / "mix")
 
-    result = run.perform(options, click.echo)
+    result = run.perform(options, click.echo, threading.Event())
     click.echo(report.text(result.table()))
 
     assert [violation for violation in result.violations if violation.invariant not in TIMED] == []

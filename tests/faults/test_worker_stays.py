@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -17,6 +18,8 @@ from tests import conftest, stacks
 TRIES = 3_000
 WAKES = 50
 REFUSALS = 40
+WAKER = 2
+"""The sockets over which kombu's event loop wakes itself; a child has them, too."""
 
 
 @pytest.fixture
@@ -48,6 +51,11 @@ def wait_until(condition: Callable[[], bool], redis: Redis) -> None:
     raise AssertionError("it never came about")
 
 
+def sockets_of(pid: int) -> set[str]:
+    """Return the sockets that a process has open, by their numbers in the kernel; those of a fork are the same."""
+    return {link for link in map(os.readlink, Path(f"/proc/{pid}/fd").iterdir()) if link.startswith("socket:")}
+
+
 def refusals(redis: Redis) -> int:
     """Return how many commands Redis has refused for want of memory."""
     return int(redis.info("errorstats").get("errorstat_OOM", {"count": 0})["count"])
@@ -69,3 +77,15 @@ def test_a_worker_outlives_a_redis_without_memory(own_stack: Stack, own_redis: R
 
     assert worker.is_running()
     assert held < files + REFUSALS // 2
+
+
+def test_a_new_process_of_the_pool_keeps_no_connection_of_its_parent(own_stack: Stack, own_redis: Redis) -> None:
+    worker = psutil.Process(worker_of(own_stack).pid)
+    before = {child.pid for child in worker.children()}
+
+    os.kill(min(before), signal.SIGKILL)
+    wait_until(lambda: len({child.pid for child in worker.children()} - before) == 1, own_redis)
+    [new] = {child.pid for child in worker.children()} - before
+
+    assert len(sockets_of(worker.pid)) > WAKER
+    wait_until(lambda: len(sockets_of(worker.pid) & sockets_of(new)) <= WAKER, own_redis)

@@ -19,9 +19,18 @@ CROWD = 1000
 class Workload:
     """The clients of a run, and what they wrote down."""
 
-    def __init__(self, *, address: str, deadline: float, seed: int, tenants: tuple[Tenant, Tenant]) -> None:
+    def __init__(
+        self,
+        *,
+        address: str,
+        deadline: float,
+        seed: int,
+        tenants: tuple[Tenant, Tenant],
+        clients: tuple[int, int] = (BUSY_CLIENTS, OTHER_CLIENTS),
+    ) -> None:
         self.address, self._deadline, self._seed = address, deadline, seed
         self.busy, self.other = tenants
+        self._busy_clients, self._other_clients = clients
         self.clock = Clock()
         self.attempts: list[Attempt] = []
         self._stopped = threading.Event()
@@ -35,9 +44,9 @@ class Workload:
 
     def start(self) -> None:
         """Let all clients begin."""
-        for number in range(1, BUSY_CLIENTS + 1):
+        for number in range(1, self._busy_clients + 1):
             self._begin(number, self.busy, requests.of_client, self._stopped)
-        for number in range(1, OTHER_CLIENTS + 1):
+        for number in range(1, self._other_clients + 1):
             self._begin(number, self.other, requests.of_client, self._stopped, OTHER_PACE)
 
     @contextmanager

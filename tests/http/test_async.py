@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from services.directory import database
 from shared.scim import events, messages
@@ -202,3 +202,16 @@ def test_the_configuration_tells_of_it_where_that_is_wanted(tmp_path_factory: py
         pool.dispose()
 
     assert told == {"asyncRequest": "request", "eventUris": [events.ASYNC_RESPONSE]}
+
+
+def test_who_does_not_wait_keeps_a_turn_while_another_tenant_has_writes(
+    client: Client, stranger: Client, stack_engine: Engine
+) -> None:
+    stranger.create_user()
+
+    accepted = client.post("/Users", json=person(), headers=ASYNC)
+
+    event(client, accepted)
+    is_told = text("SELECT reply_to <> '' FROM operation WHERE id = :id")
+    with database.transaction(stack_engine) as connection:
+        assert connection.scalar(is_told, {"id": accepted.headers["Set-Txn"]}) is True

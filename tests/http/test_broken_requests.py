@@ -156,3 +156,28 @@ def test_a_longer_request_line_is_refused_as_a_scim_error(client: Client, stack:
 
     assert (status, error["schemas"], error["status"]) == (414, [messages.ERROR], "414")
     assert ".search" in error["detail"]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b'GET /rest/scim/v2/Users?filter=userName eq "ada@example.com" HTTP/1.1\r\nHost: x\r\n\r\n',
+        "GET /rest/scim/v2/Users?filter=userName%20eq%20%22zoë%22 HTTP/1.1\r\nHost: x\r\n\r\n".encode(),
+        b"GET /rest/scim/v2/Users HTTP/9.9\r\nHost: x\r\n\r\n",
+        b"GET /rest/scim/v2/Users HTTP/1.1\r\nHost: x\r\nno field\r\n\r\n",
+        b"GET /rest/scim/v2/Users HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"hello\r\n\r\n",
+    ],
+    ids=["spaces", "not ASCII", "version", "header", "two lengths", "nothing"],
+)
+def test_what_is_no_http_is_refused_as_a_scim_error(stack: Settings, request_: bytes) -> None:
+    host, _, port = stack.gateway_bind.rpartition(":")
+
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(request_)
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert messages.MEDIA_TYPE.encode() in head
+    assert json.loads(body)["schemas"] == [messages.ERROR]

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, select
 
 from services.directory import database, tables
-from shared.scim import messages
+from shared.scim import messages, versions
 from shared.scim.schemas import enterprise
 from shared.settings import Settings
 from tests.factories import Client, bulk, bulk_post, employee, patch, person, replace, role
@@ -146,7 +146,8 @@ def test_groups_that_have_each_other_as_members_are_created(client: Client) -> N
     assert values(found["b"]) == {ids["c"]}
     assert values(found["c"]) == {ids["a"], ids["b"]}
     assert values(found["d"]) == {ids["a"]}
-    assert [r["version"] for r in results] == [found[r["bulkId"]]["meta"]["version"] for r in results]
+    shown = [found[result["bulkId"]]["meta"]["version"] for result in results]
+    assert [result["version"] for result in results] == [versions.of_resource(tag) for tag in shown]
 
 
 def test_people_who_manage_each_other_and_oneself_are_created(client: Client) -> None:

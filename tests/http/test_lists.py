@@ -1,7 +1,7 @@
 """Lists: sorted, by index and by cursor, by GET and by `.search`, of one type and of all."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -326,3 +326,16 @@ def test_a_time_that_was_shown_can_be_compared_with(client: Client, operator: st
     for name in ("created", "lastModified"):
         found = client.get("/Users", params={"filter": f'meta.{name} {operator} "{meta[name]}"', "count": 0}).json()
         assert found["totalResults"] == expected
+
+
+@pytest.mark.parametrize(
+    "spelled", [str.upper, lambda id_: id_.replace("-", ""), "{{{}}}".format, "urn:uuid:{}".format]
+)
+def test_an_id_is_found_by_its_own_spelling_only(client: Client, spelled: Callable[[str], str]) -> None:
+    created = client.create_user()["id"]
+
+    found = names(client, filter=f'id eq "{spelled(created)}"')
+    others = names(client, filter=f'id ne "{spelled(created)}"')
+
+    assert (found, len(others)) == ([], 1)
+    assert client.get(f"/Users/{spelled(created)}").status_code == 404

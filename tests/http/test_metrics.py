@@ -1,12 +1,16 @@
 """What is counted can be read by whoever has the token for that, and by nobody else."""
 
 import re
+from datetime import timedelta
 
 import httpx
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import Engine
 
 from services.cli import main
+from services.directory import database, tokens
+from services.directory.tokens import Terms
 from services.gateway import app
 from services.stack import children
 from shared import metrics, settings
@@ -46,6 +50,19 @@ def test_every_counter_without_a_label_is_there_from_the_beginning(stack: Settin
     found = read(stack)
 
     assert {f"muster_{each.name}_total" for each in metrics.EVERY if not each.label} <= set(found)
+
+
+def test_tokens_that_end_soon_are_told_by_how_soon(client: Client, stack: Settings, stack_engine: Engine) -> None:
+    before = read(stack)
+
+    with database.transaction(stack_engine) as connection:
+        for days in (0.5, 5, 20, 200):
+            terms = Terms(lifetime=timedelta(days=days))
+            tokens.create(connection, client.tenant.principal.tenant_id, f"{days} days", None, terms)
+
+    ending = {days: f'muster_tokens_ending{{days="{days}"}}' for days in tokens.WARNINGS}
+    grown = {days: read(stack)[name] - before[name] for days, name in ending.items()}
+    assert grown == {30: 3, 14: 2, 7: 2, 1: 1}
 
 
 @pytest.mark.parametrize("authorization", [None, "Bearer wrong", "Basic eDp5"])

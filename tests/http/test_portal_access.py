@@ -8,12 +8,14 @@ import httpx
 import pytest
 from sqlalchemy import Engine
 
+from services.directory import database, region_saving, regions
 from services.directory.permissions import INCLUDES, Permission
-from services.directory.portal import app
+from services.directory.portal import app, streams
 from services.directory.portal.routes import Anyone, Route
+from services.directory.region_rules import Operator, Rule
 from shared.settings import Settings
-from tests.browsing import Browser, signed_in
-from tests.factories import Client, role
+from tests.browsing import Browser, signed_in, streamed
+from tests.factories import Client, patch, replace, role
 
 SECRET_NAME = "Nobody else may read this name"
 
@@ -49,6 +51,8 @@ def place(stack: Settings, stack_engine: Engine, client: Client, stranger: Clien
             for link in admin.links(f"/settings/general/roles/{group['id']}/history")
             if link.startswith("/operations/")
         }
+        with database.transaction(stack_engine) as connection:
+            region = regions.create(connection, client.tenant.principal.tenant_id, SECRET_NAME).id
         yield Place(
             ids={
                 "employee_id": user["id"],
@@ -56,6 +60,7 @@ def place(stack: Settings, stack_engine: Engine, client: Client, stranger: Clien
                 "token_id": str(client.tenant.principal.token_id),
                 "operation_id": operation,
                 "guide": "entra",
+                "region_id": region,
             },
             admin=admin,
             other=other,
@@ -66,6 +71,8 @@ def ask(browser: Browser, route: Route, ids: dict[str, str]) -> httpx.Response:
     path = route.rule
     for name, value in {"digest": "0" * 12, "name": "portal.css", **ids}.items():
         path = path.replace(f"<{name}>", value)
+    if route.is_stream:
+        return first_event(browser, path)
     if route.methods == ("GET",):
         return browser.get(path)
     word = {"csrf": "", "overlap": "7"}
@@ -73,6 +80,15 @@ def ask(browser: Browser, route: Route, ids: dict[str, str]) -> httpx.Response:
     if account.status_code == 200:
         word["csrf"] = account.text.partition('name="csrf" value="')[2][:64]
     return browser.post(path, data=word)
+
+
+def first_event(browser: Browser, path: str) -> httpx.Response:
+    """Return what a stream begins with, or the whole of what was answered instead."""
+    with streamed(browser, path) as (response, events):
+        if response.headers.get("Content-Type") == streams.MEDIA_TYPE:
+            return httpx.Response(response.status_code, headers=response.headers, text=next(events).data)
+        response.read()
+    return response
 
 
 def test_a_stranger_gets_in_nowhere(stack: Settings, routes: list[Route], place: Place) -> None:
@@ -180,6 +196,12 @@ def test_a_script_in_a_name_is_shown_as_text(stack: Settings, stack_engine: Engi
     evil = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
     user = client.create_user(displayName=evil, title=evil, name={"givenName": evil})
     group = client.create_group(**role(displayName=evil, members=[{"value": user["id"]}]))
+    with database.transaction(stack_engine) as connection:
+        regions.create(connection, client.tenant.principal.tenant_id, evil)
+        [_, made] = regions.every(connection, client.tenant.principal.tenant_id)
+        rule = Rule(attribute="title", operator=Operator.EQUALS, value=evil, region=made.id)
+        region_saving.save(connection, client.tenant.principal.tenant_id, [rule], 0, evil)
+    client.patch(f"/Users/{user['id']}", json=patch(replace("nickName", "Eve")))
     with signed_in(stack, stack_engine, client.tenant) as browser:
         for page in (
             "/employees",
@@ -188,6 +210,8 @@ def test_a_script_in_a_name_is_shown_as_text(stack: Settings, stack_engine: Engi
             f"/employees/{user['id']}/roles",
             "/employees?q=%3Cscript%3Ealert",
             "/settings/general/roles",
+            "/settings/general/regions",
+            "/settings/general/regions/rules",
             f"/settings/general/roles/{group['id']}",
             f"/settings/general/roles/{group['id']}/history",
         ):

@@ -83,3 +83,30 @@ def test_no_value_neither_enables_nor_disables(client: Client, operation: dict[s
     put = client.put(f"/Users/{created['id']}", json=person(userName=created["userName"], active=None))
 
     assert (patched.json()["active"], put.json()["active"]) == (is_active, is_active)
+
+
+@pytest.mark.parametrize("is_active", [True, False])
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"userName": "eve@example.com", "emails": [{"value": "ada@example.com", "type": "work", "primary": True}]},
+        {"userName": "ada.l@example.com", "emails": [{"value": "ada@example.com"}]},
+        {"userName": "new@example.com", "externalId": "00u1", "emails": [{"value": "ada@example.com"}]},
+        {"userName": "ada@example.com.", "externalId": "00u1"},
+    ],
+    ids=["another name", "a name like it", "the same externalId", "nearly the name"],
+)
+def test_nobody_is_taken_over_by_an_e_mail_address(
+    client: Client, attributes: dict[str, Any], *, is_active: bool
+) -> None:
+    """Accounts were stolen elsewhere by an address that somebody else could claim: here it means nobody."""
+    known = client.create_user(
+        **NAMES, active=is_active, title="Clerk", emails=[{"value": "ada@example.com", "type": "work"}]
+    )
+
+    response = client.post("/Users", json=person(**attributes, title="Thief"))
+
+    assert response.status_code == 201
+    assert response.json()["id"] != known["id"]
+    assert client.get(f"/Users/{known['id']}").json() == known
+    assert client.get("/Users").json()["totalResults"] == 2

@@ -165,9 +165,9 @@ def test_the_cost_does_not_grow_with_the_backlog(scratch: Connection, shard: int
     accept(scratch, shard, *changes(three[1], 1))
     scratch.execute(text("ANALYZE operation"))
 
-    statement = text(f"EXPLAIN (ANALYZE, FORMAT JSON) {batches._IN_TURN}")
+    statement = f"EXPLAIN (ANALYZE, FORMAT JSON) {batches._IN_TURN}"
     parameters = {"shard": shard, "after": batches.FROM_THE_START, "limit": batches.BATCH, "tenants": 100}
-    [plan] = scratch.execute(statement, parameters).scalar_one()
+    [plan] = scratch.exec_driver_sql(statement, parameters).scalar_one()
 
     assert _rows(plan["Plan"]) < LARGE / 4
 

@@ -16,6 +16,7 @@ from services.directory.journal import State, Write
 from services.gateway.accepting import Accepter
 from services.gateway.admission import Admission
 from services.gateway.bulk_async import BulkFollower
+from services.gateway.reach import Hearing
 from services.gateway.waiting import Waiters
 from services.gateway.writing import Turns, Writer
 from shared.outcomes import Reply
@@ -267,6 +268,7 @@ def _follower(engine: Engine, worker: Worker) -> BulkFollower:
         drainer=worker.drainer,
         turns=Turns(1),
         admission=Admission(engine, 60),
+        hearing=Hearing(),
         wake=wake,
         wake_patiently=wake,
         deadline_seconds=60,

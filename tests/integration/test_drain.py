@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine, delete, func, select, text, update
+from sqlalchemy import Engine, delete, event, func, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from services.directory import batches, database, failures, history, ids, journal, tables
@@ -72,6 +72,14 @@ def impatient(engine: Engine) -> Iterator[Engine]:
     pool.dispose()
 
 
+@contextmanager
+def listening(engine: Engine, name: str, listener: Callable[..., None]) -> Iterator[None]:
+    """Tell a listener of an event of the pool while the block runs."""
+    event.listen(engine, name, listener)
+    yield
+    event.remove(engine, name, listener)
+
+
 def make_due(engine: Engine) -> None:
     """Let what waits for its next start be due now."""
     with database.transaction(engine) as connection:
@@ -94,6 +102,28 @@ def test_more_than_a_batch_is_drained_at_once(engine: Engine, tenant: Tenant, dr
     accept(engine, *(write(tenant) for _ in range(batches.BATCH * 2 + 1)))
 
     assert drainer.drain(0) == batches.BATCH * 2 + 1
+
+
+def test_creates_in_a_row_are_one_statement_and_each_has_its_own_end(
+    engine: Engine, tenant: Tenant, drainer: Drainer, announced: Announced
+) -> None:
+    twins = [write(tenant, request=person(userName=name)) for name in ("twin@x.example", "TWIN@x.example")]
+    others = [write(tenant) for _ in range(3)]
+    accept(engine, others[0], *twins, *others[1:])
+    inserts: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        if "INSERT INTO employee" in statement:
+            inserts.append(statement)
+
+    with listening(engine, "before_cursor_execute", note):
+        drainer.drain(0)
+
+    statuses = [announced.of(each).status for each in (*twins, *others)]
+    assert (statuses, len(inserts)) == ([201, 409, 201, 201, 201], 1)
+    with database.transaction(engine) as connection:
+        told = [history.of(connection, tenant.principal.tenant_id, each.lane, limit=9) for each in (*twins, *others)]
+    assert [len(entries) for entries in told] == [1, 0, 1, 1, 1]
 
 
 def test_two_drains_at_once_apply_everything_once(engine: Engine, tenant: Tenant, drainer: Drainer) -> None:
@@ -294,7 +324,7 @@ def test_what_failed_before_is_run_alone(
     engine: Engine, tenant: Tenant, drainer: Drainer, caplog: pytest.LogCaptureFixture
 ) -> None:
     """So nobody shares a run with what may end its process, and no batch is done for nothing."""
-    lane = ids.new()
+    drainer, lane = replace_fields(drainer, max_starts=1_000), ids.new()
     accept(engine, write(tenant, lane=lane))
     accept(engine, write(tenant, "POISON", lane=lane))
     drainer.drain(0)

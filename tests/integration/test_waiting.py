@@ -153,7 +153,8 @@ def test_a_flood_of_garbage_leaves_turns_to_others(
         flooding.join()
 
     assert waiter.outcome == outcome
-    assert children.until(lambda: counted(metrics.FORGED, "seal") == messages, PATIENCE)
+    # All of it, unless the machine was so busy that the channel was given up meanwhile.
+    assert children.until(lambda: counted(metrics.FORGED, "seal") > 10 * waiting.BURST, PATIENCE)
 
 
 CONFIRMATION = b"*3\r\n$9\r\nsubscribe\r\n$10\r\noutcomes:x\r\n:1\r\n"

@@ -32,6 +32,11 @@ AUDITED = {
     "keys revoke": {Action.KEY_REVOKED},
     "extension add": {Action.EXTENSION_DECLARED},
     "extension remove": {Action.EXTENSION_REMOVED},
+    "region add": {Action.REGION_CREATED},
+    "region rename": {Action.REGION_RENAMED},
+    "region remove": {Action.REGION_REMOVED},
+    "region rules apply": {Action.REGION_RULES_SAVED},
+    "region rules again": {Action.REGION_RULES_AGAIN},
     "operations retry": {Action.OPERATION_RETRIED},
     "operations discard": {Action.OPERATION_DISCARDED},
     "operations show": {Action.VALUES_SHOWN},
@@ -39,6 +44,7 @@ AUDITED = {
     "audit export": {Action.AUDIT_EXPORTED},
 }
 READING = {
+    *("region list", "region rules show", "region rules preview"),
     *("tenant list", "tenant tolerances", "token list", "extension check", "extension list", "extension show"),
     *(
         "operations list",

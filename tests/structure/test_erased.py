@@ -6,6 +6,7 @@ ERASED = {"employee", "history", "operation", "unanswered", "idempotency_key", "
     "admin",
     "portal_session",
     "sign_in_link",
+    "region_rules",
 }
 """The values of a person are blanked, or the rows removed (services/directory/erasing.py)."""
 
@@ -13,6 +14,7 @@ IDS_ALONE = {"lane", "membership", "shard", "unsealed", "sign_in_attempt"}
 NOBODYS = {
     "tenant",
     "extension",
+    "region",
     "role",
     "counter",
     "tolerance_use",

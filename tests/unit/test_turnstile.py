@@ -13,6 +13,7 @@ from services.gateway import turnstile
 from services.gateway.turnstile import PLACES, Turnstile
 
 ADA, BOB, CAROL = (UUID(int=number) for number in (1, 2, 3))
+DEADLINE_SECONDS = 30.0
 NOW = 0.0
 """Whoever waits until now does not wait."""
 
@@ -34,7 +35,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def gate(clock: Clock) -> Turnstile:
-    return Turnstile(clock)
+    return Turnstile(DEADLINE_SECONDS, clock)
 
 
 @contextmanager
@@ -112,6 +113,36 @@ def test_when_nothing_moves_everybody_goes_in(gate: Turnstile, clock: Clock) -> 
     assert all(turn.is_set() for turn in waiting)
 
 
+def test_on_a_busy_machine_what_takes_long_is_not_stuck(gate: Turnstile, clock: Clock) -> None:
+    for tenant in (ADA, BOB) * 50:
+        with passing(gate, tenant):
+            clock.now += turnstile.STUCK_SECONDS * 0.9
+
+    with passing(gate, ADA, PLACES):
+        clock.now += turnstile.STUCK_SECONDS * 2
+        is_let_in = is_called(gate, ADA)
+        clock.now += turnstile.STUCK_SECONDS * turnstile.STUCK_TIMES
+        is_let_in_later = is_called(gate, ADA)
+
+    assert (is_let_in, is_let_in_later) == (False, True)
+
+
+def test_without_a_worker_everybody_goes_in(clock: Clock) -> None:
+    is_open = [False, True]
+    gate = Turnstile(DEADLINE_SECONDS, clock, lambda: is_open[0])
+    with passing(gate, BOB):
+        pass
+
+    with passing(gate, ADA, PLACES):
+        waiting = [gate._enter(ADA) for _ in range(10)]
+        before = [turn.is_set() for turn in waiting]
+        is_open.reverse()
+        gate._wait(ADA, waiting[0], NOW)
+
+    assert not any(before)
+    assert all(turn.is_set() for turn in waiting)
+
+
 def test_who_is_interrupted_while_waiting_leaves_nothing_behind(gate: Turnstile) -> None:
     with passing(gate, BOB):
         pass
@@ -135,8 +166,26 @@ def test_who_waits_is_called_in_the_order_of_coming(gate: Turnstile) -> None:
     assert second.is_set()
 
 
+def test_who_is_first_is_called_before_the_others_of_its_tenant_in_the_order_of_coming(gate: Turnstile) -> None:
+    with passing(gate, BOB):
+        pass
+
+    with passing(gate, ADA), ExitStack() as place:
+        place.enter_context(passing(gate, ADA, PLACES - 1))
+        turns = [gate._enter(ADA), gate._enter_first(ADA), gate._enter_first(ADA)]
+        called = []
+        for _ in turns:
+            place.close()
+            [now] = [turn for turn in turns if turn.is_set() and turn not in called]
+            called.append(now)
+            place.callback(gate._leave, ADA, now)
+
+    assert called == [turns[1], turns[2], turns[0]]
+    assert not gate._first
+
+
 def test_many_threads_pass_and_leave_nothing_behind() -> None:
-    gate, most, inside = Turnstile(), [0], [0]
+    gate, most, inside = Turnstile(DEADLINE_SECONDS), [0], [0]
     lock, begin = threading.Lock(), threading.Barrier(20)
 
     def send(tenant: UUID) -> None:

@@ -13,12 +13,13 @@ from flask import Flask, Response, g, redirect, request, url_for
 from sqlalchemy import Engine
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from services.directory import database
+from services.directory import database, tenancy
 from services.directory.addresses import PlainAddresses
 from services.directory.permissions import Permission
 from services.directory.portal import assets, errors, pages, visits, words
 from services.directory.portal.desk import Desk
 from services.directory.portal.errors import ToldError
+from services.directory.portal.feed import Feed
 from services.directory.portal.routes import Anyone, Route
 from shared import queue
 from shared.settings import Settings
@@ -57,7 +58,12 @@ class Running:
     """What ends after the last request."""
 
     engine: Engine
+    feed: Feed
     ends: Sequence[Callable[[], object]]
+
+    def leave(self) -> None:
+        """End what would go on by itself."""
+        self.feed.leave()
 
     def stop(self) -> None:
         """Close the connections."""
@@ -70,10 +76,14 @@ def create(settings: Settings) -> Flask:
     """Return the application."""
     # How a search is best answered depends on what is searched: a plan for all of them scans every employee.
     engine = database.connect(
-        settings.database_url, process="portal", pool_size=POOL_SIZE, plan_cache_mode="force_custom_plan"
+        settings.database_url,
+        process="portal",
+        pool_size=POOL_SIZE,
+        role=tenancy.WORK,
+        plan_cache_mode="force_custom_plan",
     )
     bell, redis = queue.create(settings), queue.redis_client(settings)
-    desk = Desk(engine=engine, settings=settings, wake=partial(queue.wake, bell, redis))
+    desk = Desk(engine=engine, settings=settings, wake=partial(queue.wake, bell, redis), feed=Feed(engine))
     app = Flask("muster-portal", static_folder=None, root_path=str(assets.FOLDER.parent))
     app.config.update(
         MAX_CONTENT_LENGTH=LONGEST_BODY, PROVIDE_AUTOMATIC_OPTIONS=False, header_seconds=settings.header_seconds
@@ -90,7 +100,8 @@ def create(settings: Settings) -> Flask:
     every = {route.endpoint: route for route in _routes(desk)}
     for route in every.values():
         app.add_url_rule(route.rule, route.endpoint, route.view, methods=route.methods)
-    app.extensions.update(running=Running(engine=engine, ends=(redis.close, bell.close)), routes=every)
+    running = Running(engine=engine, feed=desk.feed, ends=(redis.close, bell.close))
+    app.extensions.update(running=running, routes=every)
     app.before_request(_begin)
     app.before_request(lambda: _let_in(desk, every.get(request.endpoint or "")))
     app.after_request(lambda response: _end(desk, response))

@@ -27,7 +27,7 @@ SCOPES = {
     Scope.READ: ("Read", "Look up, list, compare"),
     Scope.WRITE: ("Write", "Create, change, disable, delete"),
 }
-FULL_ACCESS = [scope.value for scope in Scope]
+FULL_ACCESS = [scope.value for scope in Scope if scope in tokens.EVERYTHING]
 SAID = {"revoked": "The token is revoked. It is refused everywhere within two seconds."}
 
 
@@ -156,7 +156,7 @@ def _token(connection: Connection, token_id: str) -> Token:
 def _terms() -> Terms:
     lifetime, networks = request.form.get("lifetime", ""), request.form.get("networks", "").replace(",", " ").split()
     scopes = request.form.getlist("scope")
-    if lifetime not in LIFETIMES or not set(scopes) <= set(Scope):
+    if lifetime not in LIFETIMES or not set(scopes) <= tokens.EVERYTHING:
         raise TokenError("Choose when the token ends, and what it may do, from what is offered")
     days = None if lifetime == "never" else timedelta(days=int(lifetime))
     return Terms(scopes=frozenset(map(Scope, scopes)), networks=networks, lifetime=days)

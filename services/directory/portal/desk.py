@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine
 
 from services.directory import database
 from services.directory.catalogues import Catalogues
+from services.directory.portal.feed import Feed
 from services.directory.portal_sessions import Visitor
 from shared.scim.resource_types import Catalogue
 from shared.settings import Settings
@@ -22,12 +23,20 @@ class Desk:
     settings: Settings
     wake: Callable[[int], bool]
     """Rings for a shard in which something was accepted."""
+    feed: Feed
+    """What pages share that show the present."""
     catalogues: Catalogues = field(default_factory=Catalogues)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """Run the block in one transaction."""
-        with database.transaction(self.engine) as connection:
+        """Run the block in one transaction, which serves the visitor's tenant."""
+        with database.transaction(self.engine, me().tenant_id) as connection:
+            yield connection
+
+    @contextmanager
+    def before_sign_in(self) -> Iterator[Connection]:
+        """Run the block in one transaction, which has to find out whose it is."""
+        with database.across(self.engine) as connection:
             yield connection
 
     @property

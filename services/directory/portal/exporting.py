@@ -2,13 +2,13 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from uuid import UUID
 
 from flask import Response, stream_with_context
 
-from services.directory import employee_list, sources
+from services.directory import employee_list, regions, sources
 from services.directory.employee_list import Line, Wanted
 from services.directory.permissions import Permission
 from services.directory.portal import employees
@@ -39,15 +39,15 @@ def routes(desk: Desk) -> Iterator[Route]:
 
 
 def _export(desk: Desk) -> Response:
-    asked = employees.wanted()
     with desk.transaction() as connection:
-        by_id = sources.of(connection, me().tenant_id)
-    rows = stream_with_context(_rows(desk, asked, by_id))
+        names = regions.names(connection, me().tenant_id)
+        asked, by_id = employees.wanted(names), sources.of(connection, me().tenant_id)
+    rows = stream_with_context(_rows(desk, asked, by_id, names))
     headers = {"Content-Disposition": 'attachment; filename="employees.csv"'}
     return Response(rows, content_type="text/csv; charset=utf-8", headers=headers)
 
 
-def _rows(desk: Desk, asked: Wanted, by_id: dict[UUID, Source]) -> Iterator[str]:
+def _rows(desk: Desk, asked: Wanted, by_id: dict[UUID, Source], names: Mapping[str, str]) -> Iterator[str]:
     """Yield the file in pieces, each read in a transaction of its own: nobody's slow network holds one open."""
     yield "\ufeff" + _csv([COLUMNS])  # The mark tells spreadsheets that it is UTF-8.
     last = None
@@ -55,16 +55,17 @@ def _rows(desk: Desk, asked: Wanted, by_id: dict[UUID, Source]) -> Iterator[str]
         with desk.transaction() as connection:
             page = employee_list.after(connection, asked, last, AT_ONCE)
         if page.lines:
-            yield _csv([_cells(line, by_id) for line in page.lines])
+            yield _csv([_cells(line, by_id, names) for line in page.lines])
             last = page.last
         if not page.has_later:
             return
 
 
-def _cells(line: Line, by_id: dict[UUID, Source]) -> tuple[str, ...]:
+def _cells(line: Line, by_id: dict[UUID, Source], names: Mapping[str, str]) -> tuple[str, ...]:
     status = "inactive" if line.is_active is False else "active"
     source = by_id.get(line.source) if line.source else None
-    own = (line.name, line.user_name, line.email, line.employee_number, line.region, line.department, line.title)
+    region = names.get(line.region, line.region)
+    own = (line.name, line.user_name, line.email, line.employee_number, region, line.department, line.title)
     return tuple(harmless(cell or "") for cell in (*own, line.manager, status, source and source.name))
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from flask import Response, jsonify
 from sqlalchemy.exc import SQLAlchemyError
 
-from services.directory import migrating
+from services.directory import database, migrating
 from services.directory.portal.desk import Desk
 from services.directory.portal.routes import Anyone, Route
 
@@ -29,7 +29,7 @@ def _ready(desk: Desk) -> tuple[Response, int]:
 
 def _database(desk: Desk) -> str:
     try:
-        with desk.transaction() as connection:
+        with database.transaction(desk.engine) as connection:
             return "ok" if migrating.is_current(connection) else "not migrated (run: muster migrate)"
     except SQLAlchemyError as error:
         return type(error).__name__

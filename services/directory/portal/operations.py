@@ -6,7 +6,9 @@ from functools import partial
 from flask import abort, render_template
 
 from services.directory import ids, members, operation_details
+from services.directory.apply import MOVE
 from services.directory.permissions import Permission
+from services.directory.portal import histories
 from services.directory.portal.desk import Desk, me
 from services.directory.portal.routes import Route
 from shared.scim import redaction
@@ -24,8 +26,13 @@ def _page(desk: Desk, operation_id: str) -> str:
     with desk.transaction() as connection:
         found = operation_details.find(connection, wanted, me().tenant_id) if wanted else None
         named = members.named(connection, {found.lane}) if found else {}
+        saver = histories.moved_by(connection, {found.token_id}).get(found.token_id) if found else None
     if found is None:
         abort(404)
     name = named[found.lane].name if found.lane in named else None
-    lines = list(redaction.lines(found.resource_type, found.method, found.request, redaction.with_values))
-    return render_template("operation.html", found=found, lines=lines, name=name)
+    lines = (
+        []
+        if found.method == MOVE
+        else list(redaction.lines(found.resource_type, found.method, found.request, redaction.with_values))
+    )
+    return render_template("operation.html", found=found, lines=lines, name=name, saver=saver)

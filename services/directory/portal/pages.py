@@ -14,6 +14,8 @@ from services.directory.portal import (
     health,
     operations,
     progress,
+    region_editing,
+    regions,
     rhythms,
     roles,
     sign_in,
@@ -37,6 +39,8 @@ MODULES: tuple[Callable[[Desk], Iterable[Route]], ...] = (
     workload.routes,
     deciding.routes,
     roles.routes,
+    regions.routes,
+    region_editing.routes,
 )
 
 
@@ -100,6 +104,14 @@ NAVIGATION = (
         icon="shield-lock",
         needs=Permission.VIEW,
         begins="/settings/general/roles",
+    ),
+    Entry(
+        section="Settings",
+        title="Regions",
+        endpoint="regions",
+        icon="geo-alt",
+        needs=Permission.VIEW,
+        begins="/settings/general/regions",
     ),
 )
 

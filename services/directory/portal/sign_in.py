@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Response, g, make_response, redirect, render_template, request, url_for
 
-from services.directory import addresses, admin_passwords, admins, audit, portal_sessions, sign_ins
+from services.directory import addresses, admin_passwords, admins, audit, database, portal_sessions, sign_ins
 from services.directory.admins import Admin
 from services.directory.audit_chain import Action
 from services.directory.portal import noting, slow, visits
@@ -58,7 +58,7 @@ def _form() -> Any:
 def _sign_in(desk: Desk) -> Response:
     email, after = request.form.get("email", "").strip(), visits.own_path(request.form.get("next", "/"))
     by_email = Subject(sign_ins.EMAIL, email)
-    with desk.transaction() as connection:
+    with desk.before_sign_in() as connection:
         is_locked_out = sign_ins.is_locked_out(connection, by_email, _address())
         admin = None if is_locked_out else admins.find(connection, email)
     if is_locked_out:
@@ -67,7 +67,7 @@ def _sign_in(desk: Desk) -> Response:
     if not _is_right(admin, request.form.get("password", "")) or admin is None:
         logger.warning("sign-in refused")
         return _again("sign_in.html", WRONG, 403, next=after, email=email)
-    with desk.transaction() as connection:
+    with desk.before_sign_in() as connection:
         sign_ins.forgive(connection, by_email)
         sign_ins.take_back(connection, _address())
     return _begin(desk, admin, after, "password")
@@ -79,7 +79,7 @@ def _link_form() -> str:
 
 def _use_link(desk: Desk) -> Response:
     """Sign in with a code, which nobody guesses: attempts need not be counted."""
-    with desk.transaction() as connection:
+    with desk.before_sign_in() as connection:
         admin = admins.use_link(connection, request.form.get("code", "").strip())
     if admin is None:
         return _again("sign_in_link.html", USED, 403)
@@ -88,7 +88,7 @@ def _use_link(desk: Desk) -> Response:
 
 def _begin(desk: Desk, admin: Admin, after: str, means: str) -> Response:
     """Sign an admin in, unless the admin is an employee who has left."""
-    with desk.transaction() as connection:
+    with database.transaction(desk.engine, admin.tenant_id) as connection:
         admins.link_employee(connection, admin)
         if portal_sessions.has_left(connection, admin):
             return _again("sign_in.html", LEFT, 403, next="/")

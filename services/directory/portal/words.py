@@ -9,11 +9,13 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from services.directory.history import Entry, Kind
+from services.directory.region_placing import REGION
 from shared.scim.attributes import Attribute, ResourceType, Returned
 from shared.scim.schemas.group import MEMBERS
 from shared.scim.schemas.user import ACTIVE, GROUPS
 
 SECRET = "changed; what is secret or sensitive is not shown"  # noqa: S105 - what is shown instead of one.
+ABOUT_REGION = "Where the employee belongs, by the rules of this portal."
 GONE = "of an attribute that is declared no longer"
 _STEPS = ((86_400 * 365, "year"), (86_400 * 30, "month"), (86_400, "day"), (3_600, "hour"), (60, "minute"))
 
@@ -160,16 +162,21 @@ def _title(entry: Entry, resource_type: ResourceType) -> tuple[str, str, str]:
         return (
             ("Enabled", "person-check", "good") if names[ACTIVE.name].get("to") else ("Disabled", "person-dash", "bad")
         )
-    if set(names) == {GROUPS.name}:
-        return _joined(entry, names[GROUPS.name], "role")
-    if set(names) == {MEMBERS.name}:
-        return _joined(entry, names[MEMBERS.name], "member")
-    count = len(entry.changes)
-    return (
-        f"{label(entry.changes[0]['attribute'])} changed" if count == 1 else f"{count} fields changed",
-        "pencil",
-        "",
-    )
+    if len(names) > 1:
+        return f"{len(entry.changes)} fields changed", "pencil", ""
+    return _title_of_one(entry, entry.changes[0])
+
+
+def _title_of_one(entry: Entry, change: Mapping[str, Any]) -> tuple[str, str, str]:
+    match change["attribute"]:
+        case GROUPS.name:
+            return _joined(entry, change, "role")
+        case MEMBERS.name:
+            return _joined(entry, change, "member")
+        case name if name == REGION:
+            return f"Moved to {value(change['to']) or 'another region'}", "geo-alt", ""
+        case name:
+            return f"{label(name)} changed", "pencil", ""
 
 
 def _is_one_membership(entry: Entry) -> bool:
@@ -194,6 +201,8 @@ def _joined(entry: Entry, change: Mapping[str, Any], what: str) -> tuple[str, st
 def _change(change: Mapping[str, Any], resource_type: ResourceType, names: Callable[[str], str | None]) -> Change:
     attribute = find_attribute(resource_type, change["attribute"])
     field = label(change["attribute"])
+    if change["attribute"] == REGION:
+        return Change(field=field, about=ABOUT_REGION, before=value(change["from"]), after=value(change["to"]))
     if attribute is None:
         return Change(field=field, sentence=GONE)
     if is_hidden(attribute):

@@ -10,6 +10,10 @@ from shared import queue
 from tests.faults.field import Field, repeated
 
 PAUSE_SECONDS = 0.05
+HOLD_SECONDS = 0.005
+LATE_SECONDS = 1.5
+"""More than a request waits before it helps itself."""
+
 FORGED: tuple[tuple[str, list[Any], dict[str, Any]], ...] = (
     ("muster.unknown", [1], {}),
     (queue.DRAIN, [], {}),
@@ -43,6 +47,27 @@ def repeated_wakes(field: Field) -> Iterator[None]:
 
     with repeated(send, PAUSE_SECONDS):
         yield
+
+
+@contextmanager
+def late_wakes(field: Field) -> Iterator[None]:
+    """Hold back the messages that are sent, and deliver each of them later, twice, in another order."""
+    held: list[tuple[str, bytes]] = []
+
+    def hold() -> None:
+        for name in queue.LISTS:
+            while isinstance(message := field.redis.rpop(name), bytes):
+                held.append((name, message))
+
+    def deliver() -> None:
+        late = [held.pop() for _ in range(len(held))] * 2
+        field.chance.shuffle(late)
+        for name, message in late:
+            field.redis.lpush(name, message)
+
+    with repeated(hold, HOLD_SECONDS), repeated(deliver, LATE_SECONDS):
+        yield
+    deliver()
 
 
 @contextmanager

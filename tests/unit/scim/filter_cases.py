@@ -56,6 +56,15 @@ CASES: tuple[tuple[str, dict[str, Any], bool], ...] = (
     ('userName le "ada@example.com"', ADA, True),
     ('userName lt "aaa"', ADA, False),
     # JSON strings: quotes, backslashes, apostrophes, escapes; nothing is a wildcard.
+    # One complex value in brackets: `not` inside them speaks of a value that is there.
+    ('name[familyName sw "o" and givenName eq "ada"]', ADA, True),
+    ('name[familyName sw "o" and givenName eq "x"]', ADA, False),
+    ('name[not (familyName eq "x")]', ADA, True),
+    ('name[not (familyName eq "x")]', BARE, False),
+    ('name[givenName pr].familyName sw "o"', ADA, True),
+    ('name[givenName pr].familyName sw "x"', ADA, False),
+    (f'{ENTERPRISE}:manager[value eq "M-1"]', ADA, True),
+    (f'{ENTERPRISE}:manager[value pr] eq "M-2"', ADA, False),
     ('name.familyName eq "O\'Brien"', ADA, True),
     ('displayName eq "Ada \\"the\\" \\\\ Countess"', ADA, True),
     ('displayName co "\\\\"', ADA, True),

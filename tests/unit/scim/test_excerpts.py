@@ -118,9 +118,11 @@ def test_what_is_too_long_is_cut() -> None:
     many_members = kept(
         patch(*[{"op": "add", "path": "members", "value": [{"value": "i"}]}] * 10_000), GROUPS, is_patch=True
     )
+    selection = " or ".join(f'value eq "{number}"' for number in range(100))
+    many_filters = kept(patch(*[{"op": "remove", "path": f"members[{selection}]"}] * 1_000), GROUPS, is_patch=True)
 
-    assert all(excerpts.CUT in shown for shown in (long_text, many_names, many_members))
-    assert max(map(len, (long_text, many_names, many_members))) < 6 * excerpts.LARGEST
+    assert all(excerpts.CUT in shown for shown in (long_text, many_names, many_members, many_filters))
+    assert max(map(len, (long_text, many_names, many_members, many_filters))) < 6 * excerpts.LARGEST
 
 
 JSON = st.recursive(

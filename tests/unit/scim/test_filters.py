@@ -168,7 +168,9 @@ def test_a_comparison_of_what_cannot_be_compared_is_refused(text: str) -> None:
         'name.unknown eq "a"',
         'name eq "a"',
         'addresses eq "a"',
-        'name[familyName eq "a"]',
+        'name.familyName[value eq "a"]',
+        'name[unknown eq "a"]',
+        'name[familyName eq "a"] eq "b"',
         'title[value eq "a"]',
         'emails.value[type eq "a"]',
         'emails[type eq "a"',
@@ -193,7 +195,20 @@ def test_a_malformed_filter_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "position"),
-    [('title eq "a" foo', 14), ("title eq x", 10), ('title eq "a" and (nickName ~ "b")', 28), ("unknown pr", 1)],
+    [
+        ('title eq "a" foo', 14),
+        ("title eq x", 10),
+        ('title eq "a" and (nickName ~ "b")', 28),
+        ("unknown pr", 1),
+        ("title pr and password pr", 14),
+        ("title pr or title eq 5", 22),
+        ("title gt null", 10),
+        ('title pr and active eq "maybe"', 24),
+        ("title pr and active gt true", 21),
+        ('title pr and name eq "x"', 19),
+        ("emails[type pr and primary gt true]", 28),
+        ('meta.created gt "yesterday"', 17),
+    ],
 )
 def test_the_detail_names_the_place_of_the_mistake(text: str, position: int) -> None:
     with pytest.raises(InvalidFilterError, match=rf"position {position}\b"):

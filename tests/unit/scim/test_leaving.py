@@ -57,3 +57,20 @@ def test_a_resource_is_urgent_when_it_is_inactive(active: object, expected: bool
 def test_a_resource_that_says_nothing_is_not_urgent() -> None:
     assert not leaving.is_in_resource(validation.resource(resource_types.USERS, person()))
     assert not leaving.is_in_resource(validation.resource(resource_types.GROUPS, role()))
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"Operations": [{"op": "replace", "path": "active", "value": false}]}', True),
+        (b'{"Operations": [{"op": "Replace", "path": "active", "value": "False"}]}', True),
+        (b'{"Operations": [{"op": "replace", "value": {"Active": false}}]}', True),
+        (b'{"userName": "ada", "active": true}', False),
+        (b'{"Operations": [{"op": "replace", "path": "title", "value": "x"}]}', False),
+        (b'{"emails": [{"value": "a@example.com", "primary": false}]}', False),
+        (b"\xff\xfe", False),
+        (b"", False),
+    ],
+)
+def test_the_words_of_a_message_tell_whether_somebody_may_leave(body: bytes, expected: bool) -> None:
+    assert leaving.is_likely_in(body) is expected

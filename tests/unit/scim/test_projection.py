@@ -171,39 +171,41 @@ def test_nothing_is_hidden_by_a_value_path_and_nonsense_shows_nothing(
     assert used == set()
 
 
+MEMBER = USER | {"groups": [{"value": "9", "display": "Team"}]}
 ALONE = {key: value for key, value in USER.items() if key != ENTERPRISE}
+NAMED: dict[str, Any] = {"id": "1", "displayName": "Team", "members": [{"value": "1"}, {"value": "2", "display": "B"}]}
 TEAM: dict[str, Any] = {"id": "1", "displayName": "Team", "members": [{"value": "1"}]}
+BOSS = [[USER[ENTERPRISE]["manager"]["displayName"]]]
 
 
 @pytest.mark.parametrize(
     ("resource_type", "resource", "attributes", "excluded", "expected"),
     [
-        (USERS, USER, None, None, True),
-        (USERS, ALONE, None, "groups", False),
-        (USERS, ALONE, None, "groups.display", True),
-        (USERS, USER, "userName", None, False),
-        (USERS, USER, "groups.value", None, True),
-        (USERS, USER, None, "groups", True),
-        (USERS, USER, None, "groups,manager.displayName", False),
-        (USERS, USER, "manager.value", None, False),
-        (USERS, USER, "manager", None, True),
-        (GROUPS, TEAM, None, None, True),
-        (GROUPS, TEAM, "members.value,members.type", None, False),
-        (GROUPS, TEAM, None, "members", False),
-        (GROUPS, {"id": "1", "displayName": "Empty"}, None, None, False),
+        (USERS, MEMBER, None, None, [MEMBER["groups"], BOSS]),
+        (USERS, USER, "userName", None, []),
+        (USERS, MEMBER, "groups.value", None, [[{"value": "9"}]]),
+        (USERS, MEMBER, None, "groups", [BOSS]),
+        (USERS, MEMBER, None, "groups,manager.displayName", []),
+        (USERS, USER, "manager.value", None, []),
+        (USERS, USER, "manager", None, [BOSS]),
+        (USERS, ALONE, None, None, []),
+        (GROUPS, NAMED, None, None, [[[None], ["B"]]]),
+        (GROUPS, NAMED, "members.value,members.type", None, []),
+        (GROUPS, NAMED, None, "members", []),
+        (GROUPS, TEAM, None, None, []),
+        (GROUPS, {"id": "1", "displayName": "Empty"}, None, None, []),
     ],
 )
-def test_what_tells_of_other_resources_is_known(
+def test_what_is_shown_of_other_resources_is_known(
     resource_type: ResourceType,
     resource: dict[str, Any],
     attributes: str | None,
     excluded: str | None,
-    *,
-    expected: bool,
+    expected: list[Any],
 ) -> None:
-    chosen = projection.parse(attributes, excluded, resource_type)
+    shown = projection.apply(projection.parse(attributes, excluded, resource_type), resource, resource_type)
 
-    assert projection.tells_of_others(chosen, resource, resource_type) is expected
+    assert projection.of_others(shown, resource_type) == expected
 
 
 @pytest.mark.parametrize("name", ["emails[type", "nope[", "[type pr]", "emails]", "]", "emails[type pr]value", "[" * 9])

@@ -42,3 +42,26 @@ def test_our_own_tag_matches() -> None:
 
 def test_our_own_tag_names_its_version() -> None:
     assert versions.number(versions.etag(12)) == 12
+
+
+def test_the_tag_of_an_answer_tells_what_it_shows_of_others() -> None:
+    alone, one, other = (versions.of_shown('W/"7"', told) for told in ([], [["A"]], [["B"]]))
+
+    assert alone == 'W/"7"'
+    assert len({alone, one, other}) == 3
+    assert versions.of_shown('W/"7"', [["A"]]) == one
+    assert [versions.of_resource(each) for each in (alone, one, other)] == ['W/"7"'] * 3
+    assert [versions.number(each) for each in (alone, one, other)] == [7] * 3
+    assert all(versions.matches(each, 7) and not versions.matches(each, 8) for each in (alone, one, other))
+
+
+def test_an_answer_is_named_with_all_that_it_shows() -> None:
+    alone, one = (versions.of_shown('W/"7"', told) for told in ([], [["A"]]))
+
+    assert versions.is_named(one, one)
+    assert versions.is_named(one, f'"1", {one.removeprefix("W/")}')
+    assert versions.is_named(one, one.removeprefix("W/").strip('"'))
+    assert versions.is_named(one, "*")
+    assert not versions.is_named(one, alone)
+    assert not versions.is_named(alone, one)
+    assert not versions.is_named(alone, "")
