@@ -95,10 +95,14 @@ class Worker(GeventWorker):  # type: ignore[misc]
         while self.alive:
             self.notify()
             gevent.sleep(LOOK_SECONDS)
+        self.leave()
         for server in servers:
             _close(server)
         self._end(pools.values())
         self._application.extensions["running"].stop()
+
+    def leave(self) -> None:
+        """End what would not end by itself; the last requests are answered afterwards."""
 
     def load_wsgi(self) -> None:
         """Load the application, with a word of ours before each answer."""

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from html import unescape
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,6 +38,34 @@ class Browser(httpx.Client):
     def links(self, page: str) -> list[str]:
         """Return where the links of a page lead."""
         return [unescape(link) for link in _LINK.findall(self.get(page).text)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """An event that a server sent."""
+
+    id: str
+    name: str
+    data: str
+
+
+@contextmanager
+def streamed(browser: Browser, path: str, known: str = "") -> Iterator[tuple[httpx.Response, Iterator[Event]]]:
+    """A stream of events, which goes on while the block does."""
+    headers = {"Last-Event-ID": known} if known else {}
+    with browser.stream("GET", path, headers=headers) as response:
+        yield response, _events(response)
+
+
+def _events(response: httpx.Response) -> Iterator[Event]:
+    fields: dict[str, list[str]] = {}
+    for line in response.iter_lines():
+        name, _, value = line.partition(": ")
+        if line:
+            fields.setdefault(name.removesuffix(":"), []).append(value)
+        elif "data" in fields:
+            yield Event(id="".join(fields.get("id", [])), name="".join(fields["event"]), data="\n".join(fields["data"]))
+            fields = {}
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Tell whoever shows a tenant's connections that something new was seen: a notification of PostgreSQL, by tenant.
 
 One listener is enough for a process, however many pages it shows: what comes is only the tenant's id, and each page
-reads what it shows. Gateways notify at most twice a second for each tenant, and never in the path of a request.
+is sent what it shows (services/directory/portal/feed.py). Gateways notify at most twice a second for each tenant, and
+never in the path of a request.
 """
 
 from collections.abc import Iterable

@@ -178,9 +178,12 @@ def _renamed(connection: Connection, tenant_id: UUID, wanted: str) -> set[tuple[
     patterns = (cast([each], JSONB) for each in former)
     # One condition for each: an index over documents does not answer for several at once.
     is_former = or_(*(said.op("@>")(pattern) for pattern in patterns))
-    statement = select(table.c.resource_type, table.c.resource_id).distinct().limit(MOST)
-    found = connection.execute(statement.where(table.c.tenant_id == tenant_id, text(tables.RENAMED), is_former))
-    return {(row.resource_type, row.resource_id) for row in found}
+    every = select(table.c.resource_type, table.c.resource_id)
+    former_ones = every.where(table.c.tenant_id == tenant_id, text(tables.RENAMED), is_former).cte("former")
+    # Found first, and told apart then: else all of the history is read in the order of its resources.
+    found = former_ones.prefix_with("MATERIALIZED")
+    statement = select(found.c.resource_type, found.c.resource_id).distinct().limit(MOST)
+    return {(row.resource_type, row.resource_id) for row in connection.execute(statement)}
 
 
 def _subject(resource_type: ResourceType, row: Any) -> Subject:

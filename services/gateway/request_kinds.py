@@ -17,8 +17,7 @@ from shared.scim.resource_types import GROUPS, USERS
 from shared.scim.schemas.common import ID
 from shared.scim.searches import Search
 
-# The name is taken as a whole: to try each of its beginnings takes the square of its length, and this filter may be one
-# that was refused for its length.
+# The name is taken whole: with each of its beginnings tried, a long one would take the square of its length.
 _MATCH = re.compile(r'\s*([\w.:]++)[^"]*?\seq\s+"([^"]*)"', re.IGNORECASE)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _TEST_COUNT = 2
@@ -61,6 +60,12 @@ def is_kept(of: Kind, status: int) -> bool:
     return is_refused and (of in _KEPT or status != HTTPStatus.NOT_FOUND)
 
 
+def wanted(filter_: str) -> tuple[str, str] | None:
+    """Return the attribute and the value that the first comparison of a filter asks for, if it is an equation."""
+    found = _MATCH.match(filter_)
+    return None if found is None else (found[1], found[2])
+
+
 def _kind_of_write(method: str, resource_type: ResourceType | None, write: Write | None) -> Kind:
     """Return what a write is for; of one that was not understood its method and type must tell."""
     usual = _BY_METHOD[method]
@@ -79,8 +84,8 @@ def _kind_of_query(search: Search | None) -> Kind:
         return Kind.MATCH if "filter" in request.args else Kind.QUERY
     if search.filter is None:
         return Kind.TEST if search.count is not None and search.count <= _TEST_COUNT else Kind.QUERY
-    found = _MATCH.match(search.filter)
-    if found is None or found[1].lower() == ID.name:
+    found = wanted(search.filter)
+    if found is None or found[0].lower() == ID.name:
         return Kind.QUERY if g.get("total") is not None else Kind.MATCH
-    is_nobody = bool(_UUID.fullmatch(found[2])) and g.get("total") == 0
+    is_nobody = bool(_UUID.fullmatch(found[1])) and g.get("total") == 0
     return Kind.TEST if is_nobody else Kind.MATCH

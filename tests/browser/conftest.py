@@ -109,6 +109,12 @@ def enter(page: Page, stack: Settings, engine: Engine, tenant: Tenant) -> None:
     page.wait_for_url("**/account")
 
 
+def first_link(page: Page, address: str) -> str:
+    """Return where the first thing of a list leads."""
+    page.goto(address)
+    return str(page.locator("a.main-link").first.get_attribute("href"))
+
+
 @contextmanager
 def _context(browser: Browser, width: int, colours: str, **options: object) -> Iterator[BrowserContext]:
     context = browser.new_context(

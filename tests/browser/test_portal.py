@@ -2,62 +2,20 @@
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 
-import pytest
 from playwright.sync_api import Page, expect
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete
 
+from services.directory import database, portal_tables
 from shared.settings import Settings
-from tests.browser.conftest import SMALL, WIDE, Portal, enter
+from tests.browser.conftest import SMALL, Portal, enter, first_link
 from tests.conftest import make_tenant
 from tests.factories import Client, employee
 
 ROLES = "/settings/general/roles"
 PROVISIONING = "/provisioning"
 CONNECTIONS = "/provisioning/connections"
-CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
-LOOKS = pytest.mark.parametrize(
-    ("width", "colours"), [(width, colours) for width in (WIDE, SMALL) for colours in ("light", "dark")]
-)
 Picture = Callable[[Page, str], None]
-
-
-def first_link(page: Page, address: str) -> str:
-    """Return where the first thing of a list leads."""
-    page.goto(address)
-    return str(page.locator("a.main-link").first.get_attribute("href"))
-
-
-def places(portal: Portal) -> list[str]:
-    """Return the address of a page of each kind."""
-    with portal.page() as page:
-        person, role, token = (
-            portal.url + first_link(page, portal.url + path) for path in ("/employees", ROLES, CONNECTIONS)
-        )
-        page.goto(f"{person}/history")
-        operation = portal.url + str(page.locator("a[href^='/operations/']").first.get_attribute("href"))
-    fixed = ("/employees", "/employees?q=zzzz", ROLES, CONNECTIONS, f"{CONNECTIONS}/new", "/account", "/nowhere")
-    steps = [f"{CONNECTIONS}/set-up/{guide}" for guide in ("entra", "okta")]
-    steps += [f"{PROVISIONING}/{page}" for page in ("why", "why?q=a", "why?q=nobody", "cycles", "operations")]
-    parts = [person, f"{person}/roles", f"{person}/history", role, f"{role}/permissions", f"{role}/history"]
-    return [*(portal.url + path for path in (*fixed, *steps)), *parts, token, operation]
-
-
-@LOOKS
-def test_every_page_fits_is_readable_and_breaks_no_rule(portal: Portal, width: int, colours: str) -> None:
-    addresses = places(portal)
-    portal.complaints.clear()
-
-    with portal.page(width, colours) as page:
-        for address in addresses:
-            page.goto(address)
-
-            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{address} is too wide"
-            assert page.evaluate(CONTRAST) == [], address
-            expect(page.locator("h1")).to_have_count(1)
-            expect(page.locator("time:not([data-shown])")).to_have_count(0)
-    assert [text for text in portal.complaints if "404" not in text] == []
 
 
 def test_typing_filters_at_once_and_the_address_keeps_it(portal: Portal) -> None:
@@ -169,11 +127,54 @@ def test_a_connection_turns_green_while_somebody_looks(portal: Portal, stack: Se
         client.create_user()
 
         expect(page.locator(".strip .has")).to_contain_text("First user", timeout=60_000)
+
+
+def test_a_page_without_a_stream_asks_again_and_says_when_it_cannot(
+    portal: Portal, stack: Settings, stack_engine: Engine
+) -> None:
+    tenant = make_tenant(stack_engine)
+    with portal.page() as page, Client(stack.public_url, tenant) as client:
+        page.context.clear_cookies()
+        enter(page, stack, stack_engine, tenant)
+        page.route("**/progress/live", lambda route: route.fulfill(status=503, body="full"))
+        page.goto(f"{portal.url}{CONNECTIONS}/{tenant.principal.token_id}")
+        expect(page.locator(".strip .has-not")).to_have_count(5)
+
+        client.create_user()
+
+        expect(page.locator(".strip .has")).to_contain_text("First user", timeout=60_000)
         page.route("**/progress", lambda route: route.fulfill(status=503, body="<p>gone</p>"))
         expect(page.locator("#progress.old")).to_be_visible(timeout=60_000)
         expect(page.locator(".strip .has")).to_contain_text("First user")
         page.unroute("**/progress")
         expect(page.locator("#progress.old")).to_have_count(0, timeout=60_000)
+
+
+def test_a_page_with_a_stream_asks_nothing_by_itself(portal: Portal) -> None:
+    asked: list[str] = []
+    with portal.page() as page:
+        page.on("request", lambda request: asked.append(request.url))
+        with page.expect_response("**/operations/live"):
+            page.goto(f"{portal.url}{PROVISIONING}/operations")
+        page.evaluate("document.querySelector('#now').dataset.was = 'here'")
+        expect(page.locator("#now[data-was]")).to_have_count(0, timeout=60_000)
+
+    assert [url for url in asked if url.endswith("/operations/now")] == []
+
+
+def test_whoever_is_signed_out_elsewhere_is_led_to_the_sign_in_page(
+    portal: Portal, stack: Settings, stack_engine: Engine
+) -> None:
+    tenant, sessions = make_tenant(stack_engine), portal_tables.portal_session
+    with portal.page() as page:
+        page.context.clear_cookies()
+        enter(page, stack, stack_engine, tenant)
+        with page.expect_response("**/operations/live"):
+            page.goto(f"{portal.url}{PROVISIONING}/operations")
+        with database.transaction(stack_engine) as connection:
+            connection.execute(delete(sessions).where(sessions.c.tenant_id == tenant.principal.tenant_id))
+
+        page.wait_for_url("**/sign-in**", timeout=120_000)
 
 
 def test_pictures_of_the_documents(portal: Portal, picture: Picture) -> None:

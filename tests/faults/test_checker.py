@@ -174,7 +174,7 @@ DOCTORED: dict[str, tuple[str, Callable[[], Run]]] = {
     ),
     "an operation is left at the end": ("I5", lambda: with_operation(12, state="pending")),
     "an answer comes too late": ("I6", lambda: with_attempt(9, end=20.1)),
-    "files are kept": ("I7", lambda: replace(SOUND, after=(replace(SOUND.after[0], files=100),))),
+    "files are kept": ("I7", lambda: replace(SOUND, after=(replace(SOUND.after[0], files=101),))),
     "connections are kept": ("I7", lambda: replace(SOUND, after=(replace(SOUND.after[0], connections=40),))),
     "memory is kept": ("I7", lambda: replace(SOUND, after=(replace(SOUND.after[0], megabytes=500),))),
     "a member is lost": ("group", lambda: with_resource(GROUP, members=frozenset())),

@@ -10,11 +10,11 @@ from sqlalchemy import Engine
 
 from services.directory import database, region_saving, regions
 from services.directory.permissions import INCLUDES, Permission
-from services.directory.portal import app
+from services.directory.portal import app, streams
 from services.directory.portal.routes import Anyone, Route
 from services.directory.region_rules import Operator, Rule
 from shared.settings import Settings
-from tests.browsing import Browser, signed_in
+from tests.browsing import Browser, signed_in, streamed
 from tests.factories import Client, patch, replace, role
 
 SECRET_NAME = "Nobody else may read this name"
@@ -71,6 +71,8 @@ def ask(browser: Browser, route: Route, ids: dict[str, str]) -> httpx.Response:
     path = route.rule
     for name, value in {"digest": "0" * 12, "name": "portal.css", **ids}.items():
         path = path.replace(f"<{name}>", value)
+    if route.is_stream:
+        return first_event(browser, path)
     if route.methods == ("GET",):
         return browser.get(path)
     word = {"csrf": "", "overlap": "7"}
@@ -78,6 +80,15 @@ def ask(browser: Browser, route: Route, ids: dict[str, str]) -> httpx.Response:
     if account.status_code == 200:
         word["csrf"] = account.text.partition('name="csrf" value="')[2][:64]
     return browser.post(path, data=word)
+
+
+def first_event(browser: Browser, path: str) -> httpx.Response:
+    """Return what a stream begins with, or the whole of what was answered instead."""
+    with streamed(browser, path) as (response, events):
+        if response.headers.get("Content-Type") == streams.MEDIA_TYPE:
+            return httpx.Response(response.status_code, headers=response.headers, text=next(events).data)
+        response.read()
+    return response
 
 
 def test_a_stranger_gets_in_nowhere(stack: Settings, routes: list[Route], place: Place) -> None:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine
 
-from services.directory import database, tokens
+from services.directory import admins, database, ids, portal_sessions, tokens
 from services.directory.tokens import Terms
 from services.stack import children, ports
 from services.stack.children import Child, Program
@@ -122,6 +122,23 @@ def test_the_staff_portal_is_beside_the_protocol(proxy: Proxy) -> None:
     assert page.status_code == 200
     assert page.headers["Content-Type"].startswith("text/html")
     assert page.headers["Strict-Transport-Security"] == "max-age=31536000"
+
+
+def test_a_live_page_is_sent_what_changes_at_once(proxy: Proxy, behind_engine: Engine) -> None:
+    tenant = conftest.make_tenant(behind_engine)
+    path = f"/provisioning/connections/{tenant.principal.token_id}/progress/live"
+    with (
+        _admin(proxy, behind_engine, tenant) as admin,
+        _client(proxy, tenant) as provider,
+        admin.stream("GET", path) as response,
+    ):
+        lines = response.iter_lines()
+        is_there = any(line == "event: part" for line in lines)
+        made = provider.post("/Users", json=person())
+        shows = any('class="has"' in line for line in lines)
+
+    assert response.headers["Content-Type"] == "text/event-stream"
+    assert (is_there, made.status_code, shows) == (True, 201, True)
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
@@ -280,6 +297,18 @@ def _said(proxy: Proxy, request: bytes) -> bytes:
     with _tls(proxy) as connection:
         connection.sendall(request)
         return b"".join(iter(lambda: connection.recv(65_536), b""))
+
+
+def _admin(proxy: Proxy, engine: Engine, tenant: Tenant) -> httpx.Client:
+    """Return the browser of an admin who is signed in."""
+    with database.transaction(engine) as connection:
+        email = f"{ids.new()}@admins.example"
+        admins.create(connection, tenant.principal.tenant_id, email)
+        admin = admins.find(connection, email)
+        assert admin is not None
+        secret = portal_sessions.begin(connection, admin)
+    url = f"https://localhost:{proxy.port}"
+    return httpx.Client(base_url=url, verify=proxy.trusting, cookies={"muster-session": secret}, timeout=60)
 
 
 def _plain(proxy: Proxy) -> socket.socket:

@@ -128,6 +128,22 @@ def test_a_write_places_by_the_rules_of_now(company: Company) -> None:
     assert {"attribute": "region", "from": "North", "to": "HQ"} in company.changes(guard)[0]
 
 
+def test_many_who_are_made_in_one_batch_are_placed_each(company: Company) -> None:
+    north = company.region("North")
+    company.save(night(north))
+    guards = [write(company.tenant, request=employee(**in_("Night Patrol"))) for _ in range(20)]
+    clerks = [write(company.tenant, request=employee(**in_("Sales"))) for _ in range(20)]
+
+    company.accept(*(each for pair in zip(guards, clerks, strict=True) for each in pair))
+    company.drain()
+
+    assert {company.of(each.lane) for each in guards} == {north}
+    assert {company.of(each.lane) for each in clerks} == {HQ}
+    for each in guards:
+        [created] = company.changes(each.lane)
+        assert created[-1] == {"attribute": "region", "from": "HQ", "to": "North"}
+
+
 def test_several_writes_of_one_batch_place_once_by_the_last(company: Company) -> None:
     north = company.region("North")
     company.save(night(north))

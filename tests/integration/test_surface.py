@@ -88,9 +88,22 @@ def test_every_refusal_has_the_error_message(document: dict[str, Any]) -> None:
     media_type = "application/scim+json"
     for path, method, operation in operations(document):
         for status, response in operation["responses"].items():
-            has_its_own = operation["tags"] == ["Health"] or (operation["tags"] == ["OAuth"] and status < "405")
+            tag = operation["tags"][0]
+            has_its_own = tag in {"Health", "Admin"} or (tag == "OAuth" and status < "405")
             if status >= "400" and not has_its_own:
                 assert "Error" in response["content"][media_type]["schema"]["$ref"], (path, method, status)
+
+
+def test_every_refusal_of_the_admin_api_is_a_problem(document: dict[str, Any]) -> None:
+    refusals = [
+        response
+        for _, _, operation in operations(document)
+        for status, response in operation["responses"].items()
+        if operation["tags"] == ["Admin"] and status >= "400"
+    ]
+
+    assert len(refusals) > 30
+    assert all("Problem" in each["content"]["application/problem+json"]["schema"]["$ref"] for each in refusals)
 
 
 def test_every_error_of_the_protocol_is_described_somewhere(document: dict[str, Any]) -> None:

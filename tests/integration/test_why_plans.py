@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, event, func, select, update
+from sqlalchemy import Connection, Engine, event, func, select, text, update
 
-from services.directory import database, tables, why
+from services.directory import database, seeking, tables, why
 from tests import conftest, crowd
 from tests.factories import Tenant
 
@@ -16,6 +16,13 @@ PEOPLE, CHANGES = 20_000, 60_000
 MOST_ROWS = 600
 """Rows that one statement reads; the tables have a hundred times as many."""
 
+ALIKE = text("""
+INSERT INTO history (at, tenant_id, resource_type, resource_id, kind, changes, operation_id, token_id, request_id)
+SELECT now() - n * interval '1 millisecond', :tenant, 'User', gen_random_uuid(), 'changed',
+  jsonb_build_array(jsonb_build_object('attribute', 'displayName', 'from', 'Name ' || n % 5, 'to', 'Name')),
+  gen_random_uuid(), :token, 'alike-' || n
+FROM generate_series(1, cast(:changes AS int)) AS n
+""")
 WANTED = {
     "a user name": "person17@crowd.example",
     "an e-mail address": "MAIL17@crowd.example",
@@ -52,6 +59,22 @@ def test_no_statement_reads_more_than_a_few_rows(engine: Engine, large: Tenant, 
 
     assert (answer.events != []) is (wanted != WANTED["nobody"])
     assert len(read) >= 8
+    assert {sql: rows for sql, rows in read.items() if rows > MOST_ROWS} == {}
+
+
+def test_a_former_name_is_found_where_many_changes_are_alike(engine: Engine) -> None:
+    tenant = conftest.make_tenant(engine)
+    given = {"tenant": tenant.principal.tenant_id, "token": tenant.principal.token_id, "changes": CHANGES}
+    with database.transaction(engine) as connection:
+        connection.execute(ALIKE, given)
+    with database.autocommit(engine) as connection:
+        connection.exec_driver_sql("VACUUM ANALYZE history")
+
+    with database.transaction(engine) as connection:
+        with recorded(connection) as statements:
+            seeking.find(connection, tenant.principal.tenant_id, "nobody@crowd.example")
+        read = {sql: rows_read(connection, sql, given) for sql, given in statements}
+
     assert {sql: rows for sql, rows in read.items() if rows > MOST_ROWS} == {}
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from flask import render_template, request
 
-from services.directory import searching, why
+from services.directory import database, searching, why
 from services.directory.audit_chain import Action
 from services.directory.permissions import Permission
 from services.directory.portal import noting
@@ -34,6 +34,7 @@ def _page(desk: Desk) -> str:
 def _answer(desk: Desk, wanted: str) -> Answer:
     """Return the answer, and note who has seen values, as the command does."""
     with desk.transaction() as connection:
+        database.plan_once(connection)
         found = why.explain(connection, me().tenant_id, wanted, datetime.now(UTC))
         if found.events or found.perhaps:
             noting.note(connection, Action.VALUES_SHOWN, _target(found))

@@ -19,6 +19,7 @@ from services.directory.permissions import Permission
 from services.directory.portal import assets, errors, pages, visits, words
 from services.directory.portal.desk import Desk
 from services.directory.portal.errors import ToldError
+from services.directory.portal.feed import Feed
 from services.directory.portal.routes import Anyone, Route
 from shared import queue
 from shared.settings import Settings
@@ -57,7 +58,12 @@ class Running:
     """What ends after the last request."""
 
     engine: Engine
+    feed: Feed
     ends: Sequence[Callable[[], object]]
+
+    def leave(self) -> None:
+        """End what would go on by itself."""
+        self.feed.leave()
 
     def stop(self) -> None:
         """Close the connections."""
@@ -77,7 +83,7 @@ def create(settings: Settings) -> Flask:
         plan_cache_mode="force_custom_plan",
     )
     bell, redis = queue.create(settings), queue.redis_client(settings)
-    desk = Desk(engine=engine, settings=settings, wake=partial(queue.wake, bell, redis))
+    desk = Desk(engine=engine, settings=settings, wake=partial(queue.wake, bell, redis), feed=Feed(engine))
     app = Flask("muster-portal", static_folder=None, root_path=str(assets.FOLDER.parent))
     app.config.update(
         MAX_CONTENT_LENGTH=LONGEST_BODY, PROVIDE_AUTOMATIC_OPTIONS=False, header_seconds=settings.header_seconds
@@ -94,7 +100,8 @@ def create(settings: Settings) -> Flask:
     every = {route.endpoint: route for route in _routes(desk)}
     for route in every.values():
         app.add_url_rule(route.rule, route.endpoint, route.view, methods=route.methods)
-    app.extensions.update(running=Running(engine=engine, ends=(redis.close, bell.close)), routes=every)
+    running = Running(engine=engine, feed=desk.feed, ends=(redis.close, bell.close))
+    app.extensions.update(running=running, routes=every)
     app.before_request(_begin)
     app.before_request(lambda: _let_in(desk, every.get(request.endpoint or "")))
     app.after_request(lambda response: _end(desk, response))

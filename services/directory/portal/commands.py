@@ -7,7 +7,9 @@ import click
 
 from services.directory import terminal
 
-CONNECTIONS = 200
+CONNECTIONS = 600
+"""Of them, live pages take no more than `feed.MOST_PAGES`."""
+
 LEAVING_SECONDS = 20
 LONGEST_LINE = 16_384
 """Bytes of a request line: what is typed into a search is refused long before, in words."""

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine
 
 from services.directory import database
 from services.directory.catalogues import Catalogues
+from services.directory.portal.feed import Feed
 from services.directory.portal_sessions import Visitor
 from shared.scim.resource_types import Catalogue
 from shared.settings import Settings
@@ -22,6 +23,8 @@ class Desk:
     settings: Settings
     wake: Callable[[int], bool]
     """Rings for a shard in which something was accepted."""
+    feed: Feed
+    """What pages share that show the present."""
     catalogues: Catalogues = field(default_factory=Catalogues)
 
     @contextmanager

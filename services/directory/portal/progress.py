@@ -5,14 +5,19 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from flask import abort, render_template
+from flask import Response, abort, render_template
 from sqlalchemy import Connection
 
 from services.directory import ids, lints, onboarding
 from services.directory.onboarding import Step
 from services.directory.permissions import Permission
+from services.directory.portal import streams
 from services.directory.portal.desk import Desk, me
 from services.directory.portal.routes import Route
+from services.directory.portal.streams import Part
+
+LOOK_SECONDS = 10.0
+"""A strip is looked at again after so long even when nothing was heard."""
 
 STEPS = {
     Step.TEST: "Test Connection",
@@ -24,13 +29,16 @@ STEPS = {
 
 
 def routes(desk: Desk) -> Iterator[Route]:
-    """Yield the part of a connection's page that is asked for again and again."""
+    """Yield the part of a connection's page that shows the present: sent when it changes, or asked for again."""
+    rule, needs = "/provisioning/connections/<token_id>/progress", Permission.PROVISIONING
+    yield Route(rule=rule, endpoint="connection_progress", view=partial(_part, desk), needs=needs, is_polled=True)
     yield Route(
-        rule="/provisioning/connections/<token_id>/progress",
-        endpoint="connection_progress",
-        view=partial(_part, desk),
-        needs=Permission.PROVISIONING,
+        rule=f"{rule}/live",
+        endpoint="connection_live",
+        view=partial(_live, desk),
+        needs=needs,
         is_polled=True,
+        is_stream=True,
     )
 
 
@@ -41,6 +49,12 @@ def shown(connection: Connection, token_id: UUID) -> Mapping[str, Any] | None:
         return None
     told = [each for each in lints.found(connection, me().tenant_id) if each.token_id in {None, token_id}]
     return {"connected": found, "steps": STEPS, "lints": told, "is_whole": set(found.milestones) == set(Step)}
+
+
+def _live(desk: Desk, token_id: str) -> Response:
+    make = partial(_part, desk, token_id)
+    key = (me().tenant_id, "connection", ids.parse(token_id))
+    return streams.answer(desk, Part(key=key, needs=Permission.PROVISIONING, seconds=LOOK_SECONDS, make=make))
 
 
 def _part(desk: Desk, token_id: str) -> str:

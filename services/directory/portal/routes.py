@@ -29,3 +29,5 @@ class Route:
     methods: tuple[str, ...] = ("GET",)
     is_polled: bool = False
     """Whether pages ask for it by themselves, which does not keep anybody signed in."""
+    is_stream: bool = False
+    """Whether its answer goes on, as server-sent events."""

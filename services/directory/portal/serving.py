@@ -29,3 +29,7 @@ class Worker(serving.Worker):
     expecting = _page("417 Expectation Failed", "This request expects too much", "Load the page anew, and try again.")
     strangely_coded = _page("501 Not Implemented", "This request cannot be read", "Load the page anew, and try again.")
     failed = _page("500 Internal Server Error", "Something went wrong on our side", "Try again in a moment.")
+
+    def leave(self) -> None:
+        """End live pages, which would go on by themselves."""
+        self._application.extensions["running"].leave()

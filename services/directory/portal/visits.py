@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from flask import Response, g, request
 
 from services.directory import portal_sessions
+from services.directory.permissions import Permission
 from services.directory.portal.desk import Desk
 from services.directory.portal_sessions import LONGEST, Visitor
 
@@ -30,6 +31,12 @@ def begin(desk: Desk, *, is_click: bool) -> None:
         if not g.secret:
             g.secret = g.fresh = secrets.token_urlsafe(32)
     g.csrf = _word(g.secret)
+
+
+def may_still(desk: Desk, needs: Permission) -> bool:
+    """Whether who asked is signed in still, and may see this still; it is asked without a click."""
+    visitor = _visitor(desk, g.secret, is_click=False)
+    return visitor is not None and visitor.admin_id == g.visitor.admin_id and visitor.may(needs)
 
 
 def has_word() -> bool:

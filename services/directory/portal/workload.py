@@ -5,23 +5,35 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from flask import render_template
+from flask import Response, render_template
 
 from services.directory import backlog, figures, members, operations
 from services.directory.operations import Wanted
 from services.directory.permissions import Permission
+from services.directory.portal import streams
 from services.directory.portal.desk import Desk, me
 from services.directory.portal.routes import Route
+from services.directory.portal.streams import Part
 
 BASE = "/provisioning/operations"
 SHOWN = 50
+LOOK_SECONDS = 3.0
+"""What waits and what is settled changes without a request, too."""
 
 
 def routes(desk: Desk) -> Iterator[Route]:
-    """Yield the page, and the part of it that is asked for again and again."""
+    """Yield the page, and the part of it that shows the present: sent when it changes, or asked for again."""
     permission = Permission.PROVISIONING
     yield Route(rule=BASE, endpoint="workload", view=partial(_page, desk), needs=permission)
     yield Route(rule=f"{BASE}/now", endpoint="workload_now", view=partial(_now, desk), needs=permission, is_polled=True)
+    yield Route(
+        rule=f"{BASE}/live",
+        endpoint="workload_live",
+        view=partial(_live, desk),
+        needs=permission,
+        is_polled=True,
+        is_stream=True,
+    )
 
 
 def _page(desk: Desk) -> str:
@@ -30,6 +42,12 @@ def _page(desk: Desk) -> str:
 
 def _now(desk: Desk) -> str:
     return render_template("workload_now.html", **_shown(desk))
+
+
+def _live(desk: Desk) -> Response:
+    key = (me().tenant_id, "workload")
+    part = Part(key=key, needs=Permission.PROVISIONING, seconds=LOOK_SECONDS, make=partial(_now, desk))
+    return streams.answer(desk, part)
 
 
 def _shown(desk: Desk) -> dict[str, Any]:

@@ -63,7 +63,49 @@
     if (button) { button.href = button.dataset.export + location.search; }
   }
 
-  // What shows the present stays as it is while it cannot be asked for, and says that it is old.
+  // What shows the present is sent by a stream while the page is seen; while there is none, htmx asks again and again.
+  // A browser has few connections to a server, so pages behind others have none.
+  var stream = null;
+  var isStreaming = false;
+
+  function end() {
+    if (stream) { stream.close(); }
+    stream = null;
+    isStreaming = false;
+  }
+
+  function show(event) {
+    window.htmx.swap(document.querySelector("[data-live]"), event.data, { swapStyle: "outerHTML" });
+    times(document);
+  }
+
+  function live() {
+    var part = document.querySelector("[data-live]");
+    if (!part || stream || document.hidden) { return; }
+    stream = new EventSource(part.dataset.live);
+    stream.addEventListener("part", show);
+    stream.addEventListener("over", end);
+    stream.addEventListener("open", function () {
+      isStreaming = true;
+      window.htmx.trigger("[data-live]", "htmx:abort");
+      document.querySelector("[data-live]").classList.remove("old");
+    });
+    stream.addEventListener("error", function () {
+      isStreaming = false;
+      if (stream && stream.readyState === EventSource.CLOSED) { end(); setTimeout(live, 30000); }
+    });
+  }
+
+  document.addEventListener("htmx:beforeRequest", function (event) {
+    if (event.detail.elt.dataset.live !== undefined && (isStreaming || document.hidden)) { event.preventDefault(); }
+  });
+  document.addEventListener("visibilitychange", function () {
+    if (document.hidden) { end(); } else { live(); }
+  });
+  window.addEventListener("pagehide", end);
+  window.addEventListener("pageshow", live);
+
+  // It stays as it is while it cannot be asked for either, and says that it is old.
   document.addEventListener("htmx:beforeSwap", function (event) {
     if (event.target.dataset.live !== undefined && event.detail.xhr.status >= 400) {
       event.detail.shouldSwap = false;
@@ -78,4 +120,5 @@
   times(document);
   themes();
   link();
+  window.addEventListener("hashchange", link);
 })();
