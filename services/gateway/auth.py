@@ -16,6 +16,7 @@ from services.gateway import guard
 from services.gateway.flushing import TokenUses
 from services.gateway.guard import Guard
 from services.gateway.jwt_bearers import JWTBearers
+from services.gateway.looking import OneAtATime
 from shared.scim.errors import ForbiddenError, UnauthorizedError
 
 REALM = 'Bearer realm="scim"'
@@ -32,6 +33,7 @@ class Authenticator:
         self._engine, self._uses, self._bearers, self._guard = engine, uses, bearers, guard
         self._known: TTLCache[bytes, Principal] = TTLCache(LARGEST_CACHE, cache_seconds)
         self._portals: TTLCache[str, UUID | None] = TTLCache(LARGEST_CACHE, cache_seconds)
+        self._turns = OneAtATime()
 
     def principal(self, request: Request) -> Principal:
         """Return who sends a request.
@@ -61,12 +63,26 @@ class Authenticator:
         try:
             return self._portals[host]
         except KeyError:  # Not there, or not any more: what is asked for in two steps may end between them.
+            with self._turns.looking(host):
+                return self._portal(host)
+
+    def _portal(self, host: str) -> UUID | None:
+        """Return what whoever looked before found, or look, and remember it."""
+        try:
+            return self._portals[host]
+        except KeyError:
             with database.across(self._engine) as connection:
                 found = tenants.of_domain(connection, host)
             self._portals[host] = found
             return found
 
     def _found(self, secret: str, address: str) -> Principal:
+        """Return whose token it is, from whoever looked before if that is a moment ago. Raises UnauthorizedError."""
+        key = guard.digest(secret)
+        with self._turns.looking(key):
+            return self._known.get(key) or self._looked_up(secret, address)
+
+    def _looked_up(self, secret: str, address: str) -> Principal:
         """Return whose token it is, and remember it. Raises UnauthorizedError, which its address is held to."""
         try:
             found = self._look_up(secret)

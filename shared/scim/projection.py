@@ -82,7 +82,7 @@ def of_others(shown: Mapping[str, Any], resource_type: ResourceType) -> list[Any
     """Return the part of what is shown that may have changed though the resource has the version that it had."""
     told = (
         _of_others(attribute, _container(shown, schema).get(attribute.name))
-        for schema, attribute in resource_type.walk()
+        for schema, attribute in _telling_of_others(resource_type)
     )
     return [part for part in told if part]
 
@@ -129,6 +129,16 @@ def _of_others(attribute: Attribute, value: Any) -> Any:
     elements = value if isinstance(value, list) else [value]
     told = [[element.get(name) for name in names] for element in elements] if names else []
     return told if any(any(each) for each in told) else None
+
+
+@lru_cache(maxsize=1024)
+def _telling_of_others(resource_type: ResourceType) -> tuple[tuple[Schema, Attribute], ...]:
+    """Return the attributes of which all or a part is of others; hardly any."""
+    return tuple(
+        (schema, attribute)
+        for schema, attribute in resource_type.walk()
+        if attribute.of_others or any(sub.of_others for sub in attribute.sub_attributes)
+    )
 
 
 @lru_cache(maxsize=1024)

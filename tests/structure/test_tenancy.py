@@ -29,7 +29,7 @@ ACROSS = {
         "gateway.accepting._accept": "accepts the writes of several tenants in one statement",
         "gateway.admission.look": "looks at the backlog of all",
         "gateway.auth._look_up": "looks a token up",
-        "gateway.auth.portal": "finds the tenant of a host",
+        "gateway.auth._portal": "finds the tenant of a host",
         "gateway.client_authentication._by_secret": "looks a client up",
         "gateway.client_authentication._find": "looks a client up",
         "gateway.client_authentication._once": "looks a client up",
