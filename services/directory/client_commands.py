@@ -26,7 +26,7 @@ def _terms_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--scope",
         "scopes",
         multiple=True,
-        type=click.Choice(sorted(tokens.EVERYTHING)),
+        type=click.Choice([scope.value for scope in Scope if scope in tokens.EVERYTHING]),
         help="What it may do; repeat it.  [default: all four]",
     )
     network = click.option(

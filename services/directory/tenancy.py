@@ -18,12 +18,18 @@ WORK = "muster_work"
 ACROSS = "muster_across"
 """The role that serves several at once."""
 
+TO_ONE = f"SET LOCAL ROLE {WORK}"
 TO_SEVERAL = f"SET LOCAL ROLE {ACROSS}"
 
 
 def to(tenant_id: UUID) -> str:
     """Return the statements that make the rest of a transaction serve one tenant."""
-    return f"SET LOCAL ROLE {WORK}; SET LOCAL muster.tenant = '{tenant_id.hex}'"
+    return f"{TO_ONE}; {naming(tenant_id)}"
+
+
+def naming(tenant_id: UUID) -> str:
+    """Return the statement that names the tenant."""
+    return f"SET LOCAL muster.tenant = '{tenant_id.hex}'"
 
 
 def serve(connection: Connection, tenant_id: UUID) -> None:

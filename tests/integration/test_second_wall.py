@@ -245,7 +245,7 @@ def test_whom_a_transaction_serves_is_said_together_with_its_begin(pool: Engine,
         own.pgconn.untrace()
 
     sent = [line.split("\t")[-1].strip() for line in traced.read_text().splitlines() if "\tF\t" in line]
-    begin = f"BEGIN; SET LOCAL ROLE muster_work; SET LOCAL muster.tenant = '{tenant_id.hex}'"
+    begin = f"BEGIN; SET LOCAL muster.tenant = '{tenant_id.hex}'"
     assert named == tenant_id.hex
     assert [line for line in sent if "SET" in line or "BEGIN" in line] == [f'"{begin}"']
 
