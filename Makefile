@@ -9,13 +9,13 @@ PORTAL_PORT ?= 8081
 FLOWER_PORT ?= 5555
 JOBS ?= 2
 .DEFAULT_GOAL := help
-.PHONY: help demo pictures test faults crashes coverage conformance check sbom up setup lock format bench fairness compose clean
+.PHONY: help demo pictures test faults crashes coverage conformance check sbom up setup lock format bench bench-portal fairness compose clean
 NEWMAN := .newman/node_modules/.bin/newman
 # Only where there are collections to run, and npm to install what runs them.
 SUITE_TOOLS := $(if $(MUSTER_SUITES),$(if $(shell command -v npm),$(NEWMAN)))
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Install everything into .venv
 
@@ -72,6 +72,9 @@ format: setup ## Format the code, and mend what can be mended
 
 bench: setup ## Measure the whole path, and write bench/results.md
 	$(BIN)/python -m bench.path
+
+bench-portal: setup ## Measure the portal with 100,000 employees and 200 open pages, and write bench/portal.md
+	$(BIN)/python -m bench.portal
 
 fairness: setup ## Measure how much one tenant slows another, and write bench/fairness.md
 	$(BIN)/python -m bench.fairness
