@@ -9,14 +9,14 @@ PORTAL_PORT ?= 8081
 FLOWER_PORT ?= 5555
 JOBS ?= 2
 .DEFAULT_GOAL := help
-.PHONY: help demo pictures test faults crashes fuzz coverage conformance check sbom up setup lock format bench fairness siege compose clean
+.PHONY: help demo pictures test faults crashes fuzz coverage conformance check sbom up setup lock format bench bench-portal fairness siege compose clean
 NEWMAN := .newman/node_modules/.bin/newman
 PEERS := .bench/.ready
 # Only where there are collections to run, and npm to install what runs them.
 SUITE_TOOLS := $(if $(MUSTER_SUITES),$(if $(shell command -v npm),$(NEWMAN)))
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Install everything into .venv
 
@@ -89,6 +89,9 @@ $(PEERS): bench/peers/requirements.txt bench/peers/scimmy/package-lock.json
 
 bench: setup $(PEERS) ## Measure beside peers, and write bench/results.md (ROWS="creates reads" QUICK=1 SOAK=3600)
 	$(BIN)/python -m bench.run --rows "$(ROWS)" $(if $(QUICK),--quick) $(if $(SOAK),--soak $(SOAK))
+
+bench-portal: setup ## Measure the portal with 100,000 employees and 200 open pages, and write bench/portal.md
+	$(BIN)/python -m bench.portal
 
 fairness: setup ## Measure how much one tenant slows another, and write bench/fairness.md
 	$(BIN)/python -m bench.fairness

@@ -20,6 +20,7 @@ from sqlalchemy import Engine
 from bench.figures import Figure
 from services.directory import database, tenants, tokens
 from services.stack import supervisor
+from services.stack.supervisor import Stack
 from shared import settings
 from shared.scim import messages
 from shared.scim.schemas import enterprise, user
@@ -57,13 +58,20 @@ class Client:
 @contextmanager
 def stack(own: Mapping[str, str] = LIMITS) -> Iterator[tuple[str, Engine]]:
     """Run a stack on free ports for the duration of the block: the gateway's address, and its database."""
+    with whole_stack() as (running, engine):
+        yield running.settings.gateway_bind, engine
+
+
+@contextmanager
+def whole_stack() -> Iterator[tuple[Stack, Engine]]:
+    """Run a stack on free ports for the duration of the block, and open its database."""
     folder = Path(tempfile.mkdtemp(prefix="muster-bench-"))
     others = {name: value for name, value in os.environ.items() if not name.startswith(settings.PREFIX)}
     environ = others | LIMITS | dict(own)
     try:
         with supervisor.running(folder, gateway_port=0, flower_port=0, environ=environ) as running:
             engine = database.connect(running.settings.database_url, process="bench")
-            yield running.settings.gateway_bind, engine
+            yield running, engine
             engine.dispose()
     finally:
         shutil.rmtree(folder, ignore_errors=True)

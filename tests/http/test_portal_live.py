@@ -10,7 +10,7 @@ from services.directory import database, portal_tables
 from services.directory.permissions import Permission
 from services.directory.portal import feed
 from shared.settings import Settings
-from tests import poison
+from tests import conftest, poison, stacks
 from tests.browsing import Browser, Event, signed_in, streamed
 from tests.factories import Client, person, write
 
@@ -102,6 +102,29 @@ def test_a_stream_ends_with_its_session(admin: Browser, client: Client, stack_en
 
         assert [event.name for event in events] == ["over"]
     assert admin.get(f"{strip(client)}/live").headers["Location"].startswith("/sign-in")
+
+
+def test_a_portal_that_is_replaced_ends_its_streams_and_the_next_one_goes_on(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with stacks.lean(tmp_path_factory.mktemp("live"), conftest.environment(), "portal") as own:
+        engine = database.connect(own.settings.database_url, process="test")
+        tenant = conftest.make_tenant(engine)
+        with (
+            Client(own.settings.public_url, tenant) as provider,
+            signed_in(own.settings, engine, tenant, frozenset({Permission.PROVISIONING})) as browser,
+        ):
+            with streamed(browser, f"{strip(provider)}/live") as (_, events):
+                had = next(events)
+                own.restart("portal")
+                left = list(events)
+            with streamed(browser, f"{strip(provider)}/live", had.id) as (_, events):
+                provider.create_user()
+                new = next(events)
+        engine.dispose()
+
+    assert left == []
+    assert 'class="has"' in new.data
 
 
 def test_a_session_has_so_many_pages_and_each_that_ends_makes_place(

@@ -145,3 +145,12 @@ def test_each_permission_includes_itself_and_what_is_unknown_permits_nothing() -
 )
 def test_a_length_of_time_is_told_in_its_largest_unit(length: timedelta, text: str) -> None:
     assert words.span(length) == text
+
+
+def test_moments_in_a_sentence_are_the_viewers_and_all_else_is_text() -> None:
+    shown = words.with_times("<b> at 2026-11-28 10:26 UTC, and 2026-11-28 10:26:20 UTC, not 2026-99-28 10:26 UTC")
+
+    assert shown.startswith("&lt;b&gt; at <time ")
+    assert shown.count("<time ") == 2
+    assert 'datetime="2026-11-28T10:26:20' in shown
+    assert shown.endswith("not 2026-99-28 10:26 UTC")

@@ -18,6 +18,7 @@ SECRET = "changed; what is secret or sensitive is not shown"  # noqa: S105 - wha
 ABOUT_REGION = "Where the employee belongs, by the rules of this portal."
 GONE = "of an attribute that is declared no longer"
 _STEPS = ((86_400 * 365, "year"), (86_400 * 30, "month"), (86_400, "day"), (3_600, "hour"), (60, "minute"))
+_MOMENTS = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)? UTC)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +139,11 @@ def version(etag: str) -> str:
     return etag.removeprefix("W/").strip('"')
 
 
+def with_times(sentence: str) -> Markup:
+    """Return a sentence whose moments in UTC are shown in the viewer's zone."""
+    return Markup("").join(_moment(part) for part in _MOMENTS.split(sentence))
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "time": time_tag,
     "moment": datetime.fromisoformat,
@@ -149,7 +155,17 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "number": number,
     "marked": marked,
     "seconds": seconds,
+    "with_times": with_times,
 }
+
+
+def _moment(part: str) -> Markup:
+    if not _MOMENTS.fullmatch(part):
+        return escape(part)
+    try:
+        return time_tag(datetime.fromisoformat(part.removesuffix(" UTC")).replace(tzinfo=UTC))
+    except ValueError:  # What somebody looked for may look like a moment, and be none.
+        return escape(part)
 
 
 def _title(entry: Entry, resource_type: ResourceType) -> tuple[str, str, str]:
