@@ -58,12 +58,12 @@ class Client:
 @contextmanager
 def stack(own: Mapping[str, str] = LIMITS) -> Iterator[tuple[str, Engine]]:
     """Run a stack on free ports for the duration of the block: the gateway's address, and its database."""
-    with whole_stack() as (running, engine):
+    with whole_stack(own) as (running, engine):
         yield running.settings.gateway_bind, engine
 
 
 @contextmanager
-def whole_stack() -> Iterator[tuple[Stack, Engine]]:
+def whole_stack(own: Mapping[str, str] = LIMITS) -> Iterator[tuple[Stack, Engine]]:
     """Run a stack on free ports for the duration of the block, and open its database."""
     folder = Path(tempfile.mkdtemp(prefix="muster-bench-"))
     others = {name: value for name, value in os.environ.items() if not name.startswith(settings.PREFIX)}

@@ -23,7 +23,7 @@ HOW = (
     "Medians of rounds in which all take turns, with the lowest and the highest. Ratios are those of each round: other "
     "machines give other figures, and similar ratios. `processor` is what a request takes of one core in all processes "
     "that work for it, PostgreSQL and what runs in the background included: where the load average is far above the "
-    "cores, it says more than a rate. [Decision 41](../docs/decisions/0041-bench.md) tells how it is measured, and "
+    "cores, it says more than a rate. [Decision 40](../docs/decisions/0040-bench.md) tells how it is measured, and "
     "what is fair about it."
 )
 FOLDER = Path(__file__).parent

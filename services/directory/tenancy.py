@@ -2,7 +2,7 @@
 
 Two roles do all the work, and neither can pass the wall. `muster_work` sees the one tenant that is named, and nothing
 when none is. `muster_across` sees what must be looked at before the tenant is known, and the queue of all; it has no
-right to employees, roles, memberships or their history (docs/decisions/0043-second-wall.md).
+right to employees, roles, memberships or their history (docs/decisions/0041-second-wall.md).
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -83,7 +83,8 @@ def test_a_value_without_sense_is_refused_and_not_repeated(tmp_path: Path, name:
 
 @pytest.mark.parametrize("name", settings.SECRETS)
 def test_every_secret_may_come_from_a_file(tmp_path: Path, name: str) -> None:
-    value = {"database_url": "postgresql://a:b@c/d", "broker_url": "redis://:x@y:1/0"}.get(name, "p@ss/word")
+    addresses = {"database_url": "postgresql://a:b@c/d", "broker_url": "redis://:x@y:1/0"}
+    value = next((address for end, address in addresses.items() if name.endswith(end)), "p@ss/word")
     (tmp_path / "secret").write_text(value + "\n")
 
     loaded = settings.load({f"MUSTER_{name.upper()}_FILE": str(tmp_path / "secret")}, tmp_path)
