@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -78,10 +79,14 @@ def portal(
         yield Portal(url=stack.portal_url, tenant=tenant, client=client, browser=chromium, state=state, complaints=[])
 
 
+_companies = count(1)
+
+
 def company(engine: Engine) -> Tenant:
-    """Return a tenant with a name that is nice to look at."""
+    """Return a tenant with a name that is nice to look at; each module has one of its own in the same stack."""
+    number = next(_companies)
     with database.transaction(engine) as connection:
-        made = tenants.create(connection, "contoso", None)
+        made = tenants.create(connection, "contoso" if number == 1 else f"contoso-{number}", None)
         secret = tokens.create(connection, made.id, "Entra ID")
         principal = tokens.authenticate(connection, secret)
     assert principal is not None
