@@ -8,7 +8,14 @@ from sqlalchemy import Connection, text
 from services.directory import tenancy
 
 HARMLESS = (
-    *("lower(text)", "upper(text)", "textlike(text,text)", "texticlike(text,text)", "jsonb_contains(jsonb,jsonb)"),
+    *(
+        "lower(text)",
+        "upper(text)",
+        "left(text,integer)",
+        "textlike(text,text)",
+        "texticlike(text,text)",
+        "jsonb_contains(jsonb,jsonb)",
+    ),
     *("arrayoverlap(anyarray,anyarray)", "jsonb_out(jsonb)", "jsonb_in(cstring)", "textout(text)", "textin(cstring)"),
 )
 """Functions in the conditions that indexes answer.

@@ -6,11 +6,10 @@ right to employees, roles, memberships or their history (docs/decisions/0041-sec
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection
-
-from services.directory.journal import Operation
 
 WORK = "muster_work"
 """The role that serves the tenant which is named."""
@@ -20,6 +19,16 @@ ACROSS = "muster_across"
 
 TO_ONE = f"SET LOCAL ROLE {WORK}"
 TO_SEVERAL = f"SET LOCAL ROLE {ACROSS}"
+
+
+class _Owned(Protocol):
+    """What belongs to a tenant."""
+
+    @property
+    def tenant_id(self) -> UUID: ...
+
+
+_Some = TypeVar("_Some", bound=Sequence[_Owned])
 
 
 def to(tenant_id: UUID) -> str:
@@ -42,7 +51,7 @@ def serve_several(connection: Connection) -> None:
     connection.exec_driver_sql(TO_SEVERAL)
 
 
-def each(connection: Connection, runs: Iterable[Sequence[Operation]]) -> Iterator[Sequence[Operation]]:
+def each(connection: Connection, runs: Iterable[_Some]) -> Iterator[_Some]:
     """Yield operations that are applied together with their tenant named, and serve several again after the last."""
     named: UUID | None = None
     for run in runs:

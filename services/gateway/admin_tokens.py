@@ -11,14 +11,14 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, current_app, g, request
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from sqlalchemy import Connection, Engine
 
 from services.directory import database, ids, token_lifecycle, tokens
 from services.directory.token_lifecycle import Deed, TokenInUseError
 from services.directory.tokens import Scope, Terms, Token, TokenError
-from services.gateway import problems, requests
+from services.gateway import problems, requests, responses
 from shared.scim.errors import ConflictError, InvalidValueError, NotFoundError
 
 PATH = f"{problems.PREFIX}/tokens"
@@ -168,7 +168,8 @@ def _given(schema: Schema) -> dict[str, Any]:
 
 def _made(made: Token, secret: str) -> Response:
     response = _json(_shown(made) | {"secret": secret}, 201)
-    response.headers["Location"] = f"{PATH}/{made.id}"
+    base = responses.origin(g.principal.domain, current_app.config["public_url"])
+    response.headers["Location"] = f"{base}{PATH}/{made.id}"
     response.headers["Cache-Control"] = "no-store"
     return response
 

@@ -128,8 +128,10 @@ class Writer:
             look = partial(self._look, operation_id, tenant_id)
             return look() or self._wait(look, shard, waiter, until, is_rung=True)
 
-    def drain(self, shard: int, is_enough: Callable[[], bool] = lambda: True) -> None:
+    def drain(self, shard: int, is_enough: Callable[[], bool] = lambda: True, seconds: float | None = None) -> None:
         """Work off a shard here until it is enough, unless another request does so: at least a batch of it.
+
+        Return after so many seconds in any case; the work goes on then.
 
         Whatever goes wrong, this request goes on waiting. A thread of its own does it: when the request is interrupted
         (`limits`), the work is not, for a run that does not end is held against its operations.
@@ -137,7 +139,7 @@ class Writer:
         work = (self._drain, shard, is_enough)
         helper = threading.Thread(target=copy_context().run, args=work, name="drain", daemon=True)
         helper.start()
-        helper.join()
+        helper.join(seconds)
 
     def _drain(self, shard: int, is_enough: Callable[[], bool]) -> None:
         try:
@@ -198,7 +200,8 @@ class Writer:
         """Walk down the ladder until the deadline; None when there is no outcome by then, or none to be read."""
 
         def drain() -> None:
-            self.drain(shard, lambda: waiter.is_told or time.monotonic() >= deadline)
+            left = max(0.0, deadline - time.monotonic())
+            self.drain(shard, lambda: waiter.is_told or time.monotonic() >= deadline, left)
 
         for seconds in self._ladder(shard, drain, is_rung=is_rung):
             left = deadline - time.monotonic()
@@ -247,6 +250,7 @@ class Writer:
                     return found
         except SQLAlchemyError as error:
             metrics.count(metrics.ANSWERED, Rung.UNKNOWN)
+            logger.warning("last word not had", extra={"fault": backoff.classify(error).name}, exc_info=error)
             raise unknown() from error
         logger.warning("operation cancelled at the deadline")
         metrics.count(metrics.ANSWERED, Rung.CANCELLED)

@@ -3,14 +3,20 @@
 import json
 import subprocess
 import sys
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 from uuid import UUID
 
 import httpx
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from services.directory import database, tokens
+from services.directory.tokens import Terms
+from services.gateway.responses import PREFIX
+from shared.settings import Settings
 from tests.factories import Client, person
 
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
@@ -21,7 +27,7 @@ parameters = {parameters}
 """
 """Random ids are nobody's, and some operations are only worth their while on somebody."""
 
-OUTSIDE = {"Documentation", "Health", "OAuth"}
+OUTSIDE = {"Documentation", "Health", "OAuth", "Admin"}
 """Tags of what stands beside the prefixes, or is the document itself."""
 
 OF_ME = {"getMe", "replaceMe", "patchMe"}
@@ -29,6 +35,14 @@ OF_ME = {"getMe", "replaceMe", "patchMe"}
 
 KEY = "Idempotency-Key"
 """Not tried here: most keys that are made up are the same, and each but the first of those is refused."""
+
+OF_TOKENS = {"listTokens", "createToken", "getToken", "rotateToken", "retireToken", "revokeToken"}
+"""They are beside the prefixes, and for a token that opens nothing else."""
+
+ONCE = "POST /rest/admin/v1/tokens/{token_id}/rotate"
+"""A token is rotated once, perhaps by a request that was made up to be refused."""
+
+WITHOUT_LINKS = ("--phases", "examples,coverage,fuzzing")
 
 NEVER_GRANTED = {"createMe", "deleteMe"}
 """One is always refused, the other would leave the token with nobody."""
@@ -41,7 +55,7 @@ def test_every_answer_is_as_the_document_describes_it(client: Client, tmp_path: 
     base = str(client.base_url).rstrip("/")
     names = described(base) - OF_ME - NEVER_GRANTED
 
-    run(base, str(client.headers["Authorization"]), names, targets(client), tmp_path)
+    assert run(base, str(client.headers["Authorization"]), names, targets(client), tmp_path) == []
 
 
 def test_so_is_every_answer_of_me(client: Client, stack_engine: Engine, tmp_path: Path) -> None:
@@ -50,13 +64,33 @@ def test_so_is_every_answer_of_me(client: Client, stack_engine: Engine, tmp_path
     with database.transaction(stack_engine) as connection:
         secret = tokens.create(connection, client.tenant.principal.tenant_id, "me", UUID(user["id"]))
 
-    run(base, f"Bearer {secret}", OF_ME, [], tmp_path, "--phases", "examples,coverage,fuzzing")
+    assert run(base, f"Bearer {secret}", OF_ME, [], tmp_path, *WITHOUT_LINKS) == []
 
 
-def run(base: str, authorization: str, names: set[str], tables: list[str], folder: Path, *options: str) -> None:
-    """Run these operations; all must be run, answer as described, and grant some request."""
+def test_so_is_every_answer_about_tokens(client: Client, stack: Settings, stack_engine: Engine, tmp_path: Path) -> None:
+    with database.transaction(stack_engine) as connection:
+        mine = partial(tokens.create, connection, client.tenant.principal.tenant_id)
+        secret = mine("automation", None, Terms(scopes=tokens.ADMINISTRATION))
+        made = {name: token_id(connection, mine(name)) for name in OF_TOKENS - {"listTokens", "createToken"}}
+        tokens.rotate(connection, made["retireToken"], timedelta(days=7))
+    parameters = [TARGET.format(operation=name, parameters=f'{{ token_id = "{i}" }}') for name, i in made.items()]
+
+    refused = run(stack.public_url, f"Bearer {secret}", OF_TOKENS, parameters, tmp_path, *WITHOUT_LINKS)
+
+    assert {*refused} <= {ONCE}
+
+
+def token_id(connection: Connection, secret: str) -> UUID:
+    principal = tokens.authenticate(connection, secret)
+    assert principal is not None
+    return principal.token_id
+
+
+def run(base: str, authorization: str, names: set[str], tables: list[str], folder: Path, *options: str) -> list[str]:
+    """Run these operations, which must all be run and answer as described; return those that granted no request."""
     report, configuration, document = (folder / n for n in ("report.json", "schemathesis.toml", "openapi.json"))
-    document.write_text(json.dumps(without_keys(httpx.get(f"{base}/openapi.json").json())))
+    described = httpx.get(f"{urljoin(base, PREFIX)}/openapi.json").json()
+    document.write_text(json.dumps(without_keys(described)))
     configuration.write_text("\n".join([CONFIGURATION.read_text(), *tables]))
     ended = subprocess.run(
         [
@@ -75,7 +109,7 @@ def run(base: str, authorization: str, names: set[str], tables: list[str], folde
     told = json.loads(report.read_text())
     assert told["errors"] == []
     assert told["operations"]["tested"] == told["operations"]["selected"] == len(names)
-    assert [name for name, phases in told["valid_rates"].items() if not granted(phases)] == []
+    return [name for name, phases in told["valid_rates"].items() if not granted(phases)]
 
 
 def without_keys(document: dict[str, Any]) -> dict[str, Any]:
