@@ -23,6 +23,8 @@ class Attempt:
         self._begin = time.monotonic()
         self.go_on: Callable[[], None] = lambda: None
         self.at_work: Operation | None = None
+        self.together: Sequence[Operation] = ()
+        """Those that are applied by one statement: if it fails one of them is to blame, and nobody knows which."""
         self.is_begun = False
         """Whether it got as far as knowing what to apply."""
 
@@ -34,8 +36,9 @@ class Attempt:
     def each(self, runs: Sequence[Sequence[Operation]]) -> Iterator[Sequence[Operation]]:
         """Yield operations as they are begun, some of them together; what fails after several is the fault of none."""
         for some in runs:
-            self.at_work = some[0] if len(some) == 1 else None
+            self.at_work, self.together = (some[0], ()) if len(some) == 1 else (None, some)
             self.go_on()
             yield some
+        self.together = ()
         if len(runs) > 1:
             self.at_work = None

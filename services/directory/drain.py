@@ -62,7 +62,7 @@ class _FailedStartError(Exception):
 
 
 class _SuspectError(Exception):
-    """One of a batch failed before: run alone it cannot hurt the others, nor do its work for nothing."""
+    """One of a batch failed before, or with others: alone it cannot hurt them, nor do its work for nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,23 +184,30 @@ class Drainer:
             operations, attempt.is_begun = batch.operations, True
             if not operations:
                 return batch
-            if len(operations) > 1 and any(operation.starts for operation in operations):
+            if len(operations) > 1 and any(operation.starts or operation.delays for operation in operations):
                 raise _SuspectError
             if len(operations) == 1:
                 # Alone it is to blame for whatever fails.
                 attempt.at_work = operations[0]
-            failure = None
+            failure, suspicion = None, None
             try:
                 results = self._run(connection, shard, batch, attempt)
             except Exception as error:
                 fault = backoff.classify(error)
-                if connection.invalidated or attempt.at_work is None or not (fault.counts or len(operations) == 1):
+                is_known = attempt.at_work is not None or bool(attempt.together)
+                if connection.invalidated or not is_known or not (fault.counts or len(operations) == 1):
                     # The lock went with the connection, so a failure is written down on another one.
                     raise
                 # The lock is still held: the failure is written down before anybody else can start the same again.
                 connection.exec_driver_sql("ROLLBACK TO SAVEPOINT entered")
-                failure = self._keep(connection, attempt.at_work, error, attempt.seconds)
+                if attempt.at_work is None:
+                    failures.suspect(connection, [operation.id for operation in attempt.together])
+                    suspicion = error
+                else:
+                    failure = self._keep(connection, attempt.at_work, error, attempt.seconds)
         self._tenants.note(batch.catalogue_versions)
+        if suspicion is not None:
+            raise _SuspectError from suspicion
         if failure is not None:
             raise _FailedStartError(self._tell_failed(failure)) from failure.error
         self._tell(operations, results)

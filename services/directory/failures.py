@@ -48,6 +48,9 @@ UPDATE operation SET starts = starts + 1, last_error = :error, {_FAILURES}
 WHERE id = ANY(:ids) AND state = 'pending'
 RETURNING {", ".join(f.name for f in fields(Operation) if f.name in tables.operation.c)}
 """).bindparams(bindparam("ids", type_=ARRAY(Uuid)))  # noqa: S608 - names of our own columns.
+_SUSPECT = text("UPDATE operation SET delays = delays + 1 WHERE id = ANY(:ids) AND state = 'pending'").bindparams(
+    bindparam("ids", type_=ARRAY(Uuid))
+)
 _HOLD = text("""
 UPDATE operation SET not_before = clock_timestamp() + make_interval(secs => :seconds)
 WHERE id = :id AND state = 'pending'
@@ -78,6 +81,11 @@ def count(connection: Connection, operation_ids: Sequence[UUID], fault: Fault) -
 def hold(connection: Connection, operation_id: UUID, seconds: float) -> None:
     """Hold a lane until the next start of its first operation."""
     connection.execute(_HOLD, {"id": operation_id, "seconds": seconds})
+
+
+def suspect(connection: Connection, operation_ids: Sequence[UUID]) -> None:
+    """Note that one of these is to blame for a failure, so that whoever comes next runs each of them alone."""
+    connection.execute(_SUSPECT, {"ids": list(operation_ids)})
 
 
 def bury(connection: Connection, outcome: Outcome) -> None:

@@ -340,6 +340,22 @@ def test_what_failed_before_is_run_alone(
     assert "operation postponed" in caplog.messages
 
 
+def test_creates_that_fail_together_are_run_alone_by_whoever_comes_next(
+    engine: Engine, tenant: Tenant, drainer: Drainer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody knows which of them it was; without a note everyone who waits for the shard would try them all again."""
+    evil = write(tenant, request=person(title=poison.MARK))
+    others = [write(tenant) for _ in range(5)]
+    accept(engine, evil, *others)
+
+    with poison.spread(engine, poison.RAISES):
+        drainer.advance(0)
+
+    assert [row(engine, each.id).state for each in others] == ["settled"] * 5
+    assert (row(engine, evil.id).state, row(engine, evil.id).starts) == ("pending", 1)
+    assert "batch failed" not in caplog.messages
+
+
 def test_who_waits_for_the_shard_does_not_take_a_failed_run_for_one_that_did_not_end(
     engine: Engine, tenant: Tenant, drainer: Drainer, caplog: pytest.LogCaptureFixture
 ) -> None:
