@@ -7,46 +7,39 @@ a batch fails it is rolled back as a whole, and its operations are run one by on
 
 import logging
 from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Connection, Engine, Uuid, bindparam, text
+from sqlalchemy import Connection, Engine
 
-from services.directory import attempts, backoff, batches, bulk_journal, database, failures, journal, tenancy
+from services.directory import (
+    attempts,
+    backoff,
+    batches,
+    bulk_journal,
+    database,
+    failed_starts,
+    failures,
+    journal,
+    runs,
+    tenancy,
+)
 from services.directory.apply import Applied, apply, create_all, is_plain_create, refusal
 from services.directory.attempts import Attempt, Watch
-from services.directory.backoff import Fault
 from services.directory.batches import Batch
 from services.directory.bulk_journal import Ring
 from services.directory.catalogues import Catalogues
+from services.directory.failed_starts import Announce, FailedStarts
 from services.directory.journal import Operation
 from services.directory.recent_tenants import RecentTenants
 from services.directory.region_placing import Placer
 from shared import metrics
-from shared.outcomes import Outcome, Reply
-from shared.scim.errors import InternalError
+from shared.outcomes import Reply
 
 logger = logging.getLogger(__name__)
 
-Announce = Callable[[Sequence[Reply]], None]
 Choose = Callable[[Connection, int], Batch]
-LOCK_SPACE = 0x6D757374
-
-_LOCK = text("SELECT pg_advisory_xact_lock(:space, :shard)")
-_LOOK = text("SELECT coalesce((SELECT running FROM shard WHERE id = :shard), '{}') AS left")
-# Committed by itself and without waiting for the disk: it must outlive this process, not the server.
-_NOTE = """
-WITH quick AS (SELECT set_config('synchronous_commit', 'off', true))
-INSERT INTO shard (id, running) SELECT %(shard)s, cast(%(running)s AS uuid[]) FROM quick
-ON CONFLICT (id) DO UPDATE SET running = excluded.running WHERE shard.running = '{}'
-"""
-_CLEAR = text("UPDATE shard SET running = '{}' WHERE id = :shard AND running <> '{}'")
-# Here and above, only what one noted oneself: who was frozen and lost the lock must not spoil what the next one noted.
-_TAKE_BACK = text("UPDATE shard SET running = '{}' WHERE id = :shard AND running = :running").bindparams(
-    bindparam("running", type_=ARRAY(Uuid))
-)
 
 
 class _UnfinishedRunError(Exception):
@@ -63,16 +56,6 @@ class _FailedStartError(Exception):
 
 class _SuspectError(Exception):
     """One of a batch failed before, or with others: alone it cannot hurt them, nor do its work for nothing."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Failure:
-    """A start that failed, as it was written down, and who died of it."""
-
-    operation: Operation
-    fault: Fault
-    error: Exception
-    dead: Sequence[Operation]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +107,7 @@ class Drainer:
             batch = self._batch(shard, self._choose, attempt)
             return Progress(settled=len(batch.operations), is_done=batch.is_everything)
         except _UnfinishedRunError:
-            died = self._recover(shard)
+            died = self.failed_starts.recover(shard)
         except _SuspectError:
             pass
         except _FailedStartError as failed:
@@ -161,13 +144,13 @@ class Drainer:
             try:
                 batch = self._batch(shard, partial(batches.in_turn, after=after, limit=1), attempt)
             except _UnfinishedRunError:
-                settled += self._recover(shard)
+                settled += self.failed_starts.recover(shard)
             except _FailedStartError as failed:
                 settled += failed.dead
             except Exception as error:
                 if attempt.at_work is None:
                     raise
-                settled += self._failed(shard, attempt, attempt.at_work, error)
+                settled += self.failed_starts.write_down(shard, attempt, attempt.at_work, error)
             if batch is not None:
                 settled += len(batch.operations)
                 if batch.is_everything:
@@ -177,7 +160,7 @@ class Drainer:
 
     def _batch(self, shard: int, choose: Choose, attempt: Attempt) -> Batch:
         """Apply what is chosen in one transaction."""
-        with self.watch() as attempt.go_on, self._entered(shard) as connection:
+        with self.watch() as attempt.go_on, runs.entered(self.engine, shard) as connection:
             batch = choose(connection, shard)
             if batch.unfinished:
                 raise _UnfinishedRunError
@@ -199,17 +182,17 @@ class Drainer:
                     # The lock went with the connection, so a failure is written down on another one.
                     raise
                 # The lock is still held: the failure is written down before anybody else can start the same again.
-                connection.exec_driver_sql("ROLLBACK TO SAVEPOINT entered")
+                runs.go_back(connection)
                 if attempt.at_work is None:
                     failures.suspect(connection, [operation.id for operation in attempt.together])
                     suspicion = error
                 else:
-                    failure = self._keep(connection, attempt.at_work, error, attempt.seconds)
+                    failure = self.failed_starts.keep(connection, attempt.at_work, error, attempt.seconds)
         self._tenants.note(batch.catalogue_versions)
         if suspicion is not None:
             raise _SuspectError from suspicion
         if failure is not None:
-            raise _FailedStartError(self._tell_failed(failure)) from failure.error
+            raise _FailedStartError(self.failed_starts.tell(failure)) from failure.error
         self._tell(operations, results)
         return batch
 
@@ -219,23 +202,13 @@ class Drainer:
         self.announce([Reply(channel=operation.reply_to, outcome=result.outcome) for operation, result in ended])
         for operation, result in ended:
             metrics.count(metrics.SETTLED, f"{result.outcome.status // 100}xx")
-            logger.info("operation settled", extra=_about(operation) | {"status": result.outcome.status})
+            logger.info("operation settled", extra=failed_starts.about(operation) | {"status": result.outcome.status})
         bulk_journal.ring(self.engine, operations, self.ring)
-
-    def _entered(self, shard: int) -> AbstractContextManager[Connection]:
-        """Begin a transaction, and wait until nobody else drains the shard.
-
-        PostgreSQL gives up the locks of a transaction as soon as one of its statements fails, but only those that were
-        taken since its last savepoint. All is sent at once. What a statement sees was there when it began, so nothing
-        is chosen by the one that waits.
-        """
-        lock = f"SELECT pg_advisory_xact_lock({LOCK_SPACE}, {shard:d})"
-        return database.transaction_from(self.engine, f"{tenancy.TO_SEVERAL}; {lock}; SAVEPOINT entered")
 
     def _run(self, connection: Connection, shard: int, batch: Batch, attempt: Attempt) -> list[Applied]:
         """Apply operations between a note that they are begun and its end; a failure in our hands is no crash."""
         operations, begun = batch.operations, [operation.id for operation in batch.operations]
-        self._note(shard, begun)
+        runs.note(self.engine, {shard: begun})
         try:
             catalogues = self.catalogues.of_versions(connection, batch.catalogue_versions)
             refused = bulk_journal.refused(connection, operations)
@@ -255,77 +228,14 @@ class Drainer:
         except Exception:
             # Still under the lock, so that nobody takes this run for one that did not end.
             with database.autocommit(self.engine) as own:
-                own.execute(_TAKE_BACK, {"shard": shard, "running": begun})
+                runs.take_back(own, {shard: begun})
             raise
         return results
 
-    def _note(self, shard: int, operation_ids: list[UUID]) -> None:
-        """Write down what is begun, on a connection of its own, so that a crash is seen afterwards."""
-        with database.autocommit(self.engine) as connection:
-            connection.exec_driver_sql(_NOTE, {"shard": shard, "running": operation_ids})
-
-    def _recover(self, shard: int) -> int:
-        """Count the starts of a run that did not end, unless somebody else did; return how many operations died."""
-        with database.across(self.engine) as connection:
-            connection.execute(_LOCK, {"space": LOCK_SPACE, "shard": shard})
-            left = connection.execute(_LOOK, {"shard": shard}).one().left
-            dead = self._count(connection, left, failures.UNFINISHED)
-            connection.execute(_CLEAR, {"shard": shard})
-        if left:
-            metrics.count(metrics.UNFINISHED)
-            logger.warning("a run did not end", extra={"shard": shard, "operations": [str(i) for i in left]})
-        for operation in dead:
-            logger.error("operation dead", extra=_failure(operation, operation.starts, failures.UNFINISHED))
-        return self._tell_dead(dead)
-
-    def _failed(self, shard: int, attempt: Attempt, operation: Operation, error: Exception) -> int:
-        """Write down a failed start whose transaction could not do so; return how many operations died."""
-        with database.across(self.engine) as connection:
-            connection.execute(_LOCK, {"space": LOCK_SPACE, "shard": shard})
-            connection.execute(_TAKE_BACK, {"shard": shard, "running": [operation.id]})
-            failure = self._keep(connection, operation, error, attempt.seconds)
-        return self._tell_failed(failure)
-
-    def _keep(self, connection: Connection, operation: Operation, error: Exception, seconds: float) -> _Failure:
-        """Write down a failed start: the operation is tried again later, or is dead.
-
-        It waits as long as it took at least, so that one which takes long leaves as much time to the others.
-        """
-        fault = backoff.classify(error)
-        dead: Sequence[Operation] = ()
-        if fault.counts:
-            dead = self._count(connection, [operation.id], fault)
-            failures.hold(connection, operation.id, max(seconds, backoff.delay(operation.starts)))
-        else:
-            failures.postpone(connection, operation.id, backoff.delay(operation.delays), fault)
-        return _Failure(operation=operation, fault=fault, error=error, dead=dead)
-
-    def _tell_failed(self, failure: _Failure) -> int:
-        """Tell of a failed start after its commit; return how many operations died."""
-        fault = failure.fault
-        if not failure.dead:
-            metrics.count(metrics.POSTPONED)
-        logger.log(
-            logging.ERROR if failure.dead else logging.WARNING,
-            "operation dead" if failure.dead else "operation postponed",
-            extra=_failure(failure.operation, failure.operation.starts + fault.counts, fault),
-            exc_info=None if fault.is_passing else failure.error,
-        )
-        return self._tell_dead(failure.dead)
-
-    def _count(self, connection: Connection, operation_ids: Sequence[UUID], fault: Fault) -> list[Operation]:
-        """Hold a failed start against operations, and bury those that have too many; return the dead."""
-        counted = failures.count(connection, operation_ids, fault)
-        dead = [operation for operation in counted if operation.starts >= self.max_starts]
-        for operation in dead:
-            failures.bury(connection, _given_up(operation))
-        return dead
-
-    def _tell_dead(self, dead: Sequence[Operation]) -> int:
-        metrics.count(metrics.DEAD, times=len(dead))
-        self.announce([Reply(channel=operation.reply_to, outcome=_given_up(operation)) for operation in dead])
-        bulk_journal.ring(self.engine, dead, self.ring)
-        return len(dead)
+    @property
+    def failed_starts(self) -> FailedStarts:
+        """What sees to starts that failed."""
+        return FailedStarts(engine=self.engine, announce=self.announce, max_starts=self.max_starts, ring=self.ring)
 
 
 def _runs(operations: Sequence[Operation], refused: Collection[UUID]) -> list[list[Operation]]:
@@ -341,23 +251,3 @@ def _runs(operations: Sequence[Operation], refused: Collection[UUID]) -> list[li
             runs.append([each])
             kinds.append(kind)
     return runs
-
-
-def _given_up(operation: Operation) -> Outcome:
-    return refusal(operation.id, InternalError("This write failed again and again, and was given up"))
-
-
-def _failure(operation: Operation, starts: int, fault: Fault) -> dict[str, object]:
-    return _about(operation) | {"starts": starts, "fault": fault.name}
-
-
-def _about(operation: Operation) -> dict[str, object]:
-    """Return what a log line says of an operation: ids, and no values."""
-    return {
-        "operation_id": str(operation.id),
-        "request_id": operation.request_id,
-        "method": operation.method,
-        "resource_type": operation.resource_type,
-        "resource_id": str(operation.lane),
-        "seq": operation.seq,
-    }

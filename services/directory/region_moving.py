@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, func, select, text, update
 
-from services.directory import catalogues, database, drain, ids, journal, region_moves, region_saving, tables
+from services.directory import catalogues, database, ids, journal, region_moves, region_saving, runs, tables
 from services.directory.apply import MOVE
 from services.directory.journal import Write
 from services.directory.region_saving import Saved
@@ -72,7 +72,7 @@ class Mover:
         if saved.known_at is None:
             for shard in sorted({*range(self.shards), *at_work}):
                 with database.transaction(self.engine, tenant_id) as connection:
-                    connection.execute(_LOCK, {"space": drain.LOCK_SPACE, "shard": shard})
+                    connection.execute(_LOCK, {"space": runs.LOCK_SPACE, "shard": shard})
             with database.transaction(self.engine, tenant_id) as connection:
                 known = update(region_rules).where(region_rules.c.id == rules_id, region_rules.c.known_at.is_(None))
                 connection.execute(known.values(known_at=func.clock_timestamp()))

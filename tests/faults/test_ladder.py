@@ -10,7 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine, TextClause, func, select, text
 
-from services.directory import database, drain, journal, tables
+from services.directory import database, journal, runs, tables
 from services.stack import state
 from services.stack.supervisor import Stack
 from tests import conftest, stacks
@@ -197,7 +197,7 @@ def test_a_503_was_never_applied_and_never_will_be(own_client: Client, own_engin
         connection.execute(text("SET idle_in_transaction_session_timeout = 0"))
         for shard in shards:
             connection.execute(
-                text("SELECT pg_advisory_lock(:space, :shard)"), {"space": drain.LOCK_SPACE, "shard": shard}
+                text("SELECT pg_advisory_lock(:space, :shard)"), {"space": runs.LOCK_SPACE, "shard": shard}
             )
         connection.commit()
 
@@ -219,7 +219,7 @@ def test_what_a_bulk_does_not_settle_by_the_deadline_is_never_applied(own_client
         connection.execute(text("SET idle_in_transaction_session_timeout = 0"))
         for shard in range(100):
             connection.execute(
-                text("SELECT pg_advisory_lock(:space, :shard)"), {"space": drain.LOCK_SPACE, "shard": shard}
+                text("SELECT pg_advisory_lock(:space, :shard)"), {"space": runs.LOCK_SPACE, "shard": shard}
             )
         connection.commit()
 

@@ -17,7 +17,7 @@ import psutil
 import pytest
 from sqlalchemy import Engine, Row, text
 
-from services.directory import database, drain
+from services.directory import database, runs
 from services.stack import children, state
 from services.stack.supervisor import Stack
 from tests import conftest, stacks
@@ -144,7 +144,7 @@ def held(engine: Engine, shards: int) -> Iterator[None]:
         connection.execute(text("SET idle_in_transaction_session_timeout = 0"))
         for shard in range(shards):
             connection.execute(
-                text("SELECT pg_advisory_lock(:space, :shard)"), {"space": drain.LOCK_SPACE, "shard": shard}
+                text("SELECT pg_advisory_lock(:space, :shard)"), {"space": runs.LOCK_SPACE, "shard": shard}
             )
         connection.commit()
         try:

@@ -19,7 +19,7 @@ import pytest
 from sqlalchemy import Engine, delete, func, select, text, update
 from sqlalchemy.exc import OperationalError
 
-from services.directory import database, drain, failures, journal, tables
+from services.directory import database, failures, journal, runs, tables
 from services.directory.drain import Drainer
 from services.directory.failures import Failure
 from services.directory.journal import Write
@@ -209,7 +209,7 @@ def gate(engine: Engine) -> Iterator[None]:
 @contextmanager
 def held(engine: Engine) -> Iterator[None]:
     """Keep everybody from draining the shard until the block ends, so that what comes meanwhile is one batch."""
-    lock = {"space": drain.LOCK_SPACE, "shard": 0}
+    lock = {"space": runs.LOCK_SPACE, "shard": 0}
     with database.autocommit(engine) as connection:
         connection.execute(text("SELECT pg_advisory_lock(:space, :shard)"), lock)
         yield

@@ -17,7 +17,7 @@ import orjson
 import pytest
 from sqlalchemy import Engine, text
 
-from services.directory import database, drain
+from services.directory import database, runs
 from services.stack import children, ports
 from services.stack.children import Child, Program
 from services.stack.supervisor import Stack
@@ -227,7 +227,7 @@ def test_a_worker_that_leaves_finishes_its_task_and_hands_back_the_others(
         connection.execute(text("SET idle_in_transaction_session_timeout = 0"))
         for shard in range(2):
             connection.execute(
-                text("SELECT pg_advisory_lock(:space, :shard)"), {"space": drain.LOCK_SPACE, "shard": shard}
+                text("SELECT pg_advisory_lock(:space, :shard)"), {"space": runs.LOCK_SPACE, "shard": shard}
             )
         connection.commit()
         for shard in range(8):

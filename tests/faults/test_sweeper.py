@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine, text
 
-from services.directory import counters, database, drain, journal
+from services.directory import counters, database, journal, runs
 from services.stack import children
 from services.stack.children import Child, Program
 from services.stack.supervisor import Stack
@@ -66,7 +66,7 @@ def test_sweeping_during_a_drain_doubles_nothing(own_stack: Stack, own_engine: E
         connection.execute(text("SET idle_in_transaction_session_timeout = 0"))
         for shard in range(own_stack.settings.shards):
             connection.execute(
-                text("SELECT pg_advisory_lock(:space, :shard)"), {"space": drain.LOCK_SPACE, "shard": shard}
+                text("SELECT pg_advisory_lock(:space, :shard)"), {"space": runs.LOCK_SPACE, "shard": shard}
             )
         connection.commit()
         lanes = unwoken(own_engine, own_tenant)

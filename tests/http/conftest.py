@@ -11,7 +11,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 from sqlalchemy import Engine, text
 
-from services.directory import database, drain, tokens
+from services.directory import database, runs, tokens
 from shared.settings import Settings
 from tests.factories import Client, Tenant
 
@@ -80,7 +80,7 @@ def held(engine: Engine, shards: int) -> Iterator[None]:
         connection.execute(text("SET idle_in_transaction_session_timeout = 0"))
         for shard in range(shards):
             connection.execute(
-                text("SELECT pg_advisory_lock(:space, :shard)"), {"space": drain.LOCK_SPACE, "shard": shard}
+                text("SELECT pg_advisory_lock(:space, :shard)"), {"space": runs.LOCK_SPACE, "shard": shard}
             )
         connection.commit()
         try:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine, func, select, text
 
-from services.directory import batches, database, drain, tables
+from services.directory import batches, database, runs, tables
 from services.stack.supervisor import Stack
 from shared.scim import messages
 from tests import conftest, stacks
@@ -54,7 +54,7 @@ def halted(engine: Engine, shards: int) -> Iterator[None]:
     with engine.connect() as connection:
         connection.execute(text("SET idle_in_transaction_session_timeout = 0"))
         for shard in range(shards):
-            parameters = {"space": drain.LOCK_SPACE, "shard": shard}
+            parameters = {"space": runs.LOCK_SPACE, "shard": shard}
             connection.execute(text("SELECT pg_advisory_lock(:space, :shard)"), parameters)
         connection.commit()
         try:

@@ -235,7 +235,7 @@ def test_an_operation_that_always_kills_its_worker_is_dead_in_the_end(
                 ),
                 {"ids": [killer.id]},
             )
-        drainer._recover(0)
+        drainer.failed_starts.recover(0)
 
     drainer.drain(0)
 
@@ -314,8 +314,8 @@ def test_a_run_that_others_recovered_is_not_counted_twice(engine: Engine, tenant
     with database.transaction(engine) as connection:
         connection.execute(text("INSERT INTO shard VALUES (0, :ids)"), {"ids": [crashed.id]})
 
-    drainer._recover(0)
-    drainer._recover(0)
+    drainer.failed_starts.recover(0)
+    drainer.failed_starts.recover(0)
 
     assert row(engine, crashed.id).starts == 1
 

@@ -16,8 +16,8 @@ ACROSS = {
         "directory.dead_commands._choose": "an operator decides about dead operations",
         "directory.dead_commands._discard": "an operator decides about dead operations",
         "directory.dead_commands._named": "an operator decides about dead operations",
-        "directory.drain._failed": "writes down a failed start, of the queue alone",
-        "directory.drain._recover": "counts the starts of a run that did not end, of the queue alone",
+        "directory.failed_starts.write_down": "writes down a failed start, of the queue alone",
+        "directory.failed_starts.recover": "counts the starts of a run that did not end, of the queue alone",
         "directory.person_commands.erase_person": "finds the tenant by its name",
         "directory.person_commands.export_tenant": "finds the tenant by its name",
         "directory.portal.desk.before_sign_in": "looks a session, a link or an admin up",
@@ -51,7 +51,7 @@ ACROSS = {
     "tenancy.TO_SEVERAL": {
         "directory.database.across": "makes the above",
         "directory.database.snapshot_across": "makes the above",
-        "directory.drain._entered": "chooses a batch and settles it; each operation names its tenant meanwhile",
+        "directory.runs.entered": "chooses a batch and settles it; each operation names its tenant meanwhile",
     },
     "tenancy.ACROSS": {
         "directory.row_security.flaws": "the doctor",

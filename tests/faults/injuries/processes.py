@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from sqlalchemy import text
 
 from services.directory import database
-from services.directory.drain import LOCK_SPACE
+from services.directory.runs import LOCK_SPACE
 from tests.faults import armed, faultpoints, requests
 from tests.faults.field import During, Field
 
