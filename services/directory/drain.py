@@ -6,7 +6,7 @@ a batch fails it is rolled back as a whole, and its operations are run one by on
 """
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from uuid import UUID
@@ -18,20 +18,19 @@ from services.directory import (
     backoff,
     batches,
     bulk_journal,
-    database,
     failed_starts,
     failures,
-    journal,
     runs,
-    tenancy,
 )
-from services.directory.apply import Applied, apply, create_all, is_plain_create, refusal
+from services.directory.apply import Applied
+from services.directory.applying import Applier
 from services.directory.attempts import Attempt, Watch
-from services.directory.batches import Batch
+from services.directory.batches import Batch, Several
 from services.directory.bulk_journal import Ring
 from services.directory.catalogues import Catalogues
 from services.directory.failed_starts import Announce, FailedStarts
 from services.directory.journal import Operation
+from services.directory.pace import Pace
 from services.directory.recent_tenants import RecentTenants
 from services.directory.region_placing import Placer
 from shared import metrics
@@ -40,6 +39,11 @@ from shared.outcomes import Reply
 logger = logging.getLogger(__name__)
 
 Choose = Callable[[Connection, int], Batch]
+SECONDS = 0.05
+"""A transaction takes several shards together as long as their operations take no longer than this."""
+
+SHARED_SECONDS = 0.01
+"""The same while several tenants have writes."""
 
 
 class _UnfinishedRunError(Exception):
@@ -68,6 +72,14 @@ class Progress:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Rest:
+    """What a drain of several shards left: those to be advanced alone, and those to be rung for again."""
+
+    alone: Sequence[int] = ()
+    left: Sequence[int] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Drainer:
     """What draining needs: the database, where outcomes go, when an operation is given up, and who watches a run.
 
@@ -82,6 +94,7 @@ class Drainer:
     watch: Watch = attempts.unwatched
     catalogues: Catalogues = field(default_factory=Catalogues)
     placer: Placer = field(default_factory=Placer)
+    _pace: Pace = field(default_factory=Pace)
     _rounds: dict[int, UUID] = field(default_factory=dict)
     """The shards with a backlog, and after which tenant the next round of turns begins."""
     _tenants: RecentTenants = field(default_factory=RecentTenants)
@@ -119,6 +132,38 @@ class Drainer:
             logger.warning("batch failed", extra={"shard": shard, "fault": backoff.classify(error).name})
         alone = self._one_by_one(shard)
         return replace(alone, settled=died + alone.settled)
+
+    def advance_together(self, shards: Sequence[int]) -> Rest:
+        """Apply what is due in several shards in as few transactions as possible, each of them short.
+
+        A shard that others drain is waited for as `advance` does, and those that are free by then come along. Whatever
+        fails, or does not fit, is left to be advanced alone. Raises nothing.
+        """
+        rest, alone, left, is_waiting = sorted(set(shards)), list[int](), list[int](), False
+        while len(rest) > 1:
+            try:
+                several = self._several(rest, first=rest[0] if is_waiting else None)
+            except Exception as error:
+                logger.warning("batch failed", extra={"shards": rest, "fault": backoff.classify(error).name})
+                break
+            alone, left = [*alone, *several.alone], [*left, *several.left]
+            rest, is_waiting = list(several.held), True
+        return Rest(alone=[*alone, *rest], left=left)
+
+    def _several(self, shards: Sequence[int], first: int | None) -> Several:
+        """Apply what is due in those of the shards that are free, in one transaction."""
+        is_shared = self._tenants.are_several()
+        limit = batches.SHARED_BATCH if is_shared else batches.BATCH
+        most = self._pace.within(SHARED_SECONDS if is_shared else SECONDS)
+        attempt, results = Attempt(), list[Applied]()
+        with self.watch() as attempt.go_on, runs.entered_several(self.engine, first) as connection:
+            several = batches.of_several(connection, shards, limit, min(most, batches.BATCH))
+            if several.batch.operations:
+                results = self.applier.apply(connection, several.batch, attempt)
+        if results:
+            self._note(several.batch, attempt)
+            self._tell(several.batch.operations, results)
+        return several
 
     def _choose(self, connection: Connection, shard: int) -> Batch:
         """Take everything, or when that is too much let the tenants have their turns until it is not."""
@@ -174,7 +219,7 @@ class Drainer:
                 attempt.at_work = operations[0]
             failure, suspicion = None, None
             try:
-                results = self._run(connection, shard, batch, attempt)
+                results = self.applier.apply(connection, batch, attempt)
             except Exception as error:
                 fault = backoff.classify(error)
                 is_known = attempt.at_work is not None or bool(attempt.together)
@@ -188,13 +233,18 @@ class Drainer:
                     suspicion = error
                 else:
                     failure = self.failed_starts.keep(connection, attempt.at_work, error, attempt.seconds)
-        self._tenants.note(batch.catalogue_versions)
+        self._note(batch, attempt)
         if suspicion is not None:
             raise _SuspectError from suspicion
         if failure is not None:
             raise _FailedStartError(self.failed_starts.tell(failure)) from failure.error
         self._tell(operations, results)
         return batch
+
+    def _note(self, batch: Batch, attempt: Attempt) -> None:
+        """Remember who had writes, and how long they took."""
+        self._tenants.note(batch.catalogue_versions)
+        self._pace.note(attempt.seconds, len(batch.operations))
 
     def _tell(self, operations: Sequence[Operation], results: Sequence[Applied]) -> None:
         """Tell of outcomes after their commit."""
@@ -205,49 +255,12 @@ class Drainer:
             logger.info("operation settled", extra=failed_starts.about(operation) | {"status": result.outcome.status})
         bulk_journal.ring(self.engine, operations, self.ring)
 
-    def _run(self, connection: Connection, shard: int, batch: Batch, attempt: Attempt) -> list[Applied]:
-        """Apply operations between a note that they are begun and its end; a failure in our hands is no crash."""
-        operations, begun = batch.operations, [operation.id for operation in batch.operations]
-        runs.note(self.engine, {shard: begun})
-        try:
-            catalogues = self.catalogues.of_versions(connection, batch.catalogue_versions)
-            refused = bulk_journal.refused(connection, operations)
-            results: list[Applied] = []
-            for some in tenancy.each(connection, attempt.each(_runs(operations, refused))):
-                if some[0].id in refused:
-                    results.append(Applied(outcome=refusal(some[0].id, refused[some[0].id])))
-                elif len(some) > 1:
-                    results += create_all(connection, some, catalogues, batch.now)
-                else:
-                    results.append(apply(connection, some[0], catalogues[some[0].tenant_id], batch.now))
-            results = self.placer.place(
-                connection, operations, results, batch.catalogue_versions, catalogues, batch.now
-            )
-            entries = [vars(entry) for result in results for entry in result.entries]
-            journal.settle(connection, [result.outcome for result in results], entries, run_of=shard)
-        except Exception:
-            # Still under the lock, so that nobody takes this run for one that did not end.
-            with database.autocommit(self.engine) as own:
-                runs.take_back(own, {shard: begun})
-            raise
-        return results
+    @property
+    def applier(self) -> Applier:
+        """What applies a batch."""
+        return Applier(engine=self.engine, catalogues=self.catalogues, placer=self.placer)
 
     @property
     def failed_starts(self) -> FailedStarts:
         """What sees to starts that failed."""
         return FailedStarts(engine=self.engine, announce=self.announce, max_starts=self.max_starts, ring=self.ring)
-
-
-def _runs(operations: Sequence[Operation], refused: Collection[UUID]) -> list[list[Operation]]:
-    """Split operations, in their order, into those that are applied together: plain creates of one tenant and type."""
-    runs: list[list[Operation]] = []
-    kinds: list[tuple[UUID, str] | None] = []
-    for each in operations:
-        is_plain = each.id not in refused and is_plain_create(each)
-        kind = (each.tenant_id, each.resource_type) if is_plain else None
-        if kind is not None and kinds and kinds[-1] == kind:
-            runs[-1].append(each)
-        else:
-            runs.append([each])
-            kinds.append(kind)
-    return runs
