@@ -28,7 +28,7 @@ from services.directory.attempts import Attempt, Watch
 from services.directory.batches import Batch, Several
 from services.directory.bulk_journal import Ring
 from services.directory.catalogues import Catalogues
-from services.directory.failed_starts import Announce, FailedStarts
+from services.directory.failed_starts import Announce, FailedStart, FailedStarts
 from services.directory.journal import Operation
 from services.directory.pace import Pace
 from services.directory.recent_tenants import RecentTenants
@@ -51,11 +51,11 @@ class _UnfinishedRunError(Exception):
 
 
 class _FailedStartError(Exception):
-    """An operation failed, which has been written down already."""
+    """An operation failed, which has been written down already, and is to be told."""
 
-    def __init__(self, dead: int) -> None:
-        super().__init__(f"{dead} dead")
-        self.dead = dead
+    def __init__(self, failed: FailedStart) -> None:
+        super().__init__(failed.fault.name)
+        self.failed = failed
 
 
 class _SuspectError(Exception):
@@ -124,7 +124,7 @@ class Drainer:
         except _SuspectError:
             pass
         except _FailedStartError as failed:
-            died = failed.dead
+            died = self.failed_starts.tell(failed.failed)
         except Exception as error:
             if not attempt.is_begun:
                 # Nobody got in, or nothing could be read: that would be so for a single operation, too.
@@ -191,7 +191,7 @@ class Drainer:
             except _UnfinishedRunError:
                 settled += self.failed_starts.recover(shard)
             except _FailedStartError as failed:
-                settled += failed.dead
+                settled += self.failed_starts.tell(failed.failed)
             except Exception as error:
                 if attempt.at_work is None:
                     raise
@@ -205,41 +205,41 @@ class Drainer:
 
     def _batch(self, shard: int, choose: Choose, attempt: Attempt) -> Batch:
         """Apply what is chosen in one transaction."""
+        wrong: Exception | None = None
         with self.watch() as attempt.go_on, runs.entered(self.engine, shard) as connection:
             batch = choose(connection, shard)
-            if batch.unfinished:
-                raise _UnfinishedRunError
-            operations, attempt.is_begun = batch.operations, True
-            if not operations:
+            attempt.is_begun = not batch.unfinished
+            _refuse_suspects(batch)
+            if not batch.operations:
                 return batch
-            if len(operations) > 1 and any(operation.starts or operation.delays for operation in operations):
-                raise _SuspectError
-            if len(operations) == 1:
+            if len(batch.operations) == 1:
                 # Alone it is to blame for whatever fails.
-                attempt.at_work = operations[0]
-            failure, suspicion = None, None
+                attempt.at_work = batch.operations[0]
             try:
                 results = self.applier.apply(connection, batch, attempt)
             except Exception as error:
-                fault = backoff.classify(error)
-                is_known = attempt.at_work is not None or bool(attempt.together)
-                if connection.invalidated or not is_known or not (fault.counts or len(operations) == 1):
-                    # The lock went with the connection, so a failure is written down on another one.
-                    raise
-                # The lock is still held: the failure is written down before anybody else can start the same again.
-                runs.go_back(connection)
-                if attempt.at_work is None:
-                    failures.suspect(connection, [operation.id for operation in attempt.together])
-                    suspicion = error
-                else:
-                    failure = self.failed_starts.keep(connection, attempt.at_work, error, attempt.seconds)
+                wrong = self._kept(connection, batch, attempt, error)
         self._note(batch, attempt)
-        if suspicion is not None:
-            raise _SuspectError from suspicion
-        if failure is not None:
-            raise _FailedStartError(self.failed_starts.tell(failure)) from failure.error
-        self._tell(operations, results)
+        if wrong is not None:
+            raise wrong
+        self._tell(batch.operations, results)
         return batch
+
+    def _kept(self, connection: Connection, batch: Batch, attempt: Attempt, error: Exception) -> Exception:
+        """Write a failure down while the lock is held: before anybody else can start the same again.
+
+        Return what is to be raised after the commit. Raises the error itself where nobody is known to be to blame, and
+        where the lock went with the connection, so that the failure is written down on another one.
+        """
+        fault = backoff.classify(error)
+        is_known = attempt.at_work is not None or bool(attempt.together)
+        if connection.invalidated or not is_known or not (fault.counts or len(batch.operations) == 1):
+            raise error
+        runs.go_back(connection)
+        if attempt.at_work is None:
+            failures.suspect(connection, [operation.id for operation in attempt.together])
+            return _SuspectError()
+        return _FailedStartError(self.failed_starts.keep(connection, attempt.at_work, error, attempt.seconds))
 
     def _note(self, batch: Batch, attempt: Attempt) -> None:
         """Remember who had writes, and how long they took."""
@@ -264,3 +264,11 @@ class Drainer:
     def failed_starts(self) -> FailedStarts:
         """What sees to starts that failed."""
         return FailedStarts(engine=self.engine, announce=self.announce, max_starts=self.max_starts, ring=self.ring)
+
+
+def _refuse_suspects(batch: Batch) -> None:
+    """Raise _UnfinishedRunError or _SuspectError where the operations must not run together."""
+    if batch.unfinished:
+        raise _UnfinishedRunError
+    if len(batch.operations) > 1 and any(operation.starts or operation.delays for operation in batch.operations):
+        raise _SuspectError
