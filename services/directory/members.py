@@ -162,6 +162,14 @@ def living_names(connection: Connection, tenant_id: UUID, ids: Iterable[UUID]) -
     return {row[0]: row[1] for row in found}
 
 
+def living_name(tenant_id: ColumnElement[UUID], id_: ColumnElement[UUID]) -> Select[tuple[str | None]]:
+    """Return the query for the same of one employee."""
+    named = tables.employee.alias("named")
+    return select(named.c.display_name).where(
+        named.c.id == id_, named.c.tenant_id == tenant_id, named.c.deleted_at.is_(None)
+    )
+
+
 def _apply(connection: Connection, role: Role, operation: Operation) -> Change:
     mine = tables.membership.c.role_id == role.id
     given = operation.value or []
