@@ -135,8 +135,7 @@ def _lookup(
         *(_name(each, found) for each in naming_others),
     )
     if not (is_id or column.is_unique):
-        statement = statement.order_by(found.c.id)
-    statement = statement.limit(literal_column("$3"))
+        statement = statement.order_by(found.c.id).limit(literal_column("$3"))
     besides = "_".join(each.column for each in (*kept_as_rows, *(c.attribute for c in naming_others)))
     prepared = Prepared(
         name=f"muster_{name}_{column.name}_{besides}".lower(),
