@@ -68,7 +68,7 @@ def _compare(attribute: Attribute, operator: Operator, value: Value, column: Col
     if isinstance(column.type, Uuid):
         return _compare_id(operator, str(value), column)
     if isinstance(value, str):
-        given = literal(value)
+        given = literal(value, Text())
         exact = _COMPARE[operator](columns.compared(attribute, column), columns.compared(attribute, given))
         if operator is Operator.EQ and columns.is_cut(attribute):
             # The index has the beginning alone.
