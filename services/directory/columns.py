@@ -77,9 +77,14 @@ def ordered(attribute: Attribute, value: ColumnElement[Any]) -> ColumnElement[An
     """Return a value as lists are sorted by it; a text that no index bears goes by its beginning."""
     if not isinstance(value.type, Text):
         return value
-    if attribute.is_ordered and attribute.max_length > LOOKED_UP:
+    if is_cut(attribute):
         value = func.left(value, LOOKED_UP, type_=Text())
     return compared(attribute, value)
+
+
+def is_cut(attribute: Attribute) -> bool:
+    """Whether the index of an attribute has no more than the beginning of its values."""
+    return attribute.is_ordered and attribute.max_length > LOOKED_UP
 
 
 def sought() -> tuple[str, ...]:

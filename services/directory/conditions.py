@@ -68,7 +68,12 @@ def _compare(attribute: Attribute, operator: Operator, value: Value, column: Col
     if isinstance(column.type, Uuid):
         return _compare_id(operator, str(value), column)
     if isinstance(value, str):
-        return _COMPARE[operator](columns.compared(attribute, column), columns.compared(attribute, literal(value)))
+        given = literal(value, Text())
+        exact = _COMPARE[operator](columns.compared(attribute, column), columns.compared(attribute, given))
+        if operator is Operator.EQ and columns.is_cut(attribute):
+            # The index has the beginning alone.
+            return and_(columns.ordered(attribute, column) == columns.ordered(attribute, given), exact)
+        return exact
     return _COMPARE[operator](column, value)
 
 

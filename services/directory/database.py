@@ -1,9 +1,10 @@
 """Open the database: the connection pool, its timeouts, and the place where transactions begin and end."""
 
 import logging
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import Any
 from uuid import UUID
 
@@ -83,6 +84,44 @@ def transaction_from(engine: Engine, statements: str) -> Iterator[Connection]:
         with by_hand.begin():
             by_hand.exec_driver_sql(f"BEGIN; {statements}")
             yield by_hand
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A query that each connection prepares when it first needs it; `$1` is the first of its arguments."""
+
+    name: str
+    types: tuple[str, ...]
+    query: str
+
+
+def read_at_once(
+    engine: Engine, tenant_id: UUID, prepared: Prepared, arguments: Sequence[str]
+) -> list[tuple[Any, ...]] | None:
+    """Return the rows of a query that serves this tenant, for one way to the server and back.
+
+    None when that failed, whatever the reason: who then reads in a transaction is told what it was.
+    """
+    driver: Any = engine.dialect.dbapi
+    try:
+        lent = engine.raw_connection()
+    except driver.Error:
+        return None
+    own: Any = lent.driver_connection
+    try:
+        found: list[tuple[Any, ...]] = own.read_at_once(_to(engine, tenant_id), prepared, arguments)
+    except driver.Error as error:
+        if own.closed:
+            lent.invalidate(error)
+        return None
+    except BaseException:
+        # Interrupted, so in an unknown state.
+        lent.invalidate()
+        raise
+    else:
+        return found
+    finally:
+        lent.close()
 
 
 @contextmanager
@@ -167,6 +206,31 @@ def _kind(driver: Any) -> Any:
     class Serving(driver.Connection):  # type: ignore[misc]
         begins_with: tuple[bytes, ...] = ()
 
+        def read_at_once(
+            self, serves: tuple[str, ...], prepared: Prepared, arguments: Sequence[str]
+        ) -> list[tuple[Any, ...]]:
+            """Send a query in one message with whom it serves, which PostgreSQL takes for one transaction."""
+            given = b", ".join(driver.pq.Escaping(self.pgconn).escape_literal(each.encode()) for each in arguments)
+            made = () if prepared.name in self._prepared_by_name else (_to_prepare(prepared),)
+            execute = b"EXECUTE %s(%s)" % (prepared.name.encode(), given)
+            self.pgconn.send_query(b"; ".join((*(each.encode() for each in (*serves, *made)), execute)))
+            *_, last = self._checked(self.wait(driver.generators.execute(self.pgconn)))
+            self._prepared_by_name.add(prepared.name)
+            loading = driver.adapt.Transformer(self)
+            loading.set_pgresult(last)
+            rows: list[tuple[Any, ...]] = loading.load_rows(0, last.ntuples, tuple)
+            return rows
+
+        @cached_property
+        def _prepared_by_name(self) -> set[str]:
+            return set()
+
+        def _checked(self, results: Sequence[Any]) -> Sequence[Any]:
+            for result in results:
+                if result.status not in {driver.pq.ExecStatus.COMMAND_OK, driver.pq.ExecStatus.TUPLES_OK}:
+                    raise driver.errors.error_from_result(result, encoding=self.info.encoding)
+            return results
+
         def _start_query(self) -> Generator[Any, Any, None]:
             is_idle = self.pgconn.transaction_status == driver.pq.TransactionStatus.IDLE
             if not self.begins_with or self.autocommit or not is_idle:
@@ -180,11 +244,13 @@ def _kind(driver: Any) -> Any:
                 yield from self._pipeline._sync_gen()  # noqa: SLF001 - as psycopg does after BEGIN.
                 return
             self.pgconn.send_query(b"; ".join(statements))
-            for result in (yield from driver.generators.execute(self.pgconn)):
-                if result.status != driver.pq.ExecStatus.COMMAND_OK:
-                    raise driver.errors.error_from_result(result, encoding=self.info.encoding)
+            self._checked((yield from driver.generators.execute(self.pgconn)))
 
     return Serving
+
+
+def _to_prepare(prepared: Prepared) -> str:
+    return f"PREPARE {prepared.name}({', '.join(prepared.types)}) AS {prepared.query}"
 
 
 def _dump(value: object) -> str:

@@ -22,11 +22,13 @@ from sqlalchemy import (
     false,
     func,
     literal,
+    literal_column,
     null,
     or_,
     select,
     true,
 )
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from services.directory import columns, conditions, json_filtering, tables
 from services.directory.conditions import Condition, Leaf
@@ -96,10 +98,7 @@ def elements(attribute: Attribute, owners: Sequence[UUID], limit: int | None) ->
 
     With a limit, at most one row more than it for each owner.
     """
-    rows = _ROWS[attribute]
-    subs = {
-        sub.column: rows.sub_attributes[sub.name] for sub in attribute.sub_attributes if sub.name in rows.sub_attributes
-    }
+    rows, subs = _ROWS[attribute], _by_column(attribute)
     statement = (
         select(rows.owner.label("owner"), *(expression.label(name) for name, expression in subs.items()))
         .select_from(rows.source)
@@ -107,6 +106,23 @@ def elements(attribute: Attribute, owners: Sequence[UUID], limit: int | None) ->
         .order_by(rows.owner, rows.sub_attributes["value"])
     )
     return statement if limit is None else statement.limit((limit + 1) * len(owners))
+
+
+def document(attribute: Attribute, owner: ColumnElement[Any]) -> Select[Any]:
+    """Return the query for all elements of one owner as one JSON array, in their order; NULL if there are none."""
+    rows = _ROWS[attribute]
+    named = [
+        part for name, expression in _by_column(attribute).items() for part in (literal_column(f"'{name}'"), expression)
+    ]
+    element_ = func.json_build_object(*named)
+    ordered = aggregate_order_by(element_, rows.sub_attributes["value"])
+    return select(func.json_agg(ordered)).select_from(rows.source).where(rows.owner == owner)
+
+
+def _by_column(attribute: Attribute) -> dict[str, ColumnElement[Any]]:
+    """Return the expressions for the sub-attributes that are kept, by their column."""
+    known = _ROWS[attribute].sub_attributes
+    return {sub.column: known[sub.name] for sub in attribute.sub_attributes if sub.name in known}
 
 
 def _searches(filter_: Filter) -> int:

@@ -9,6 +9,7 @@ from sqlalchemy import ARRAY, Connection, Uuid, any_, literal, select
 
 from services.directory import columns, filtering, ids, members, rows, store, tables
 from services.directory.rows import Resource
+from shared.scim import resource_types
 from shared.scim.attributes import Attribute, ResourceType, Stored
 from shared.scim.bulk_order import Claim
 from shared.scim.matching import folded
@@ -75,10 +76,15 @@ def complete(
     for _, attribute in resource_type.walk():
         if attribute.stored is Stored.ROWS and wants(attribute):
             resources = _add_rows(connection, attribute, resources, limit)
-    for column in columns.of(resource_type):
-        if column.sub is not None and _names_another(column.attribute) and wants(column.attribute):
-            resources = _add_names(connection, tenant_id, column, resources)
+    for column in naming_others(resource_type):
+        if wants(column.attribute):
+            _add_names(connection, tenant_id, column, resources)
     return resources
+
+
+def naming_others(resource_type: ResourceType) -> tuple[columns.Column, ...]:
+    """Return the columns that refer to another resource, whose name is shown beside."""
+    return _NAMING_OTHERS[resource_type.name]
 
 
 def _add_rows(
@@ -87,13 +93,14 @@ def _add_rows(
     elements = filtering.elements(attribute, [UUID(r["id"]) for r in resources], limit)
     found: dict[str, list[dict[str, Any]]] = {}
     for owner, group in groupby(connection.execute(elements).mappings(), key=lambda row: str(row["owner"])):
-        found[owner] = [_element(attribute, row) for row in group]
+        found[owner] = [element(attribute, row) for row in group]
     if limit is not None:
         found = {owner: items for owner, items in found.items() if len(items) <= limit}
     return [r | {attribute.name: found[r["id"]]} if r["id"] in found else r for r in resources]
 
 
-def _element(attribute: Attribute, row: Any) -> dict[str, Any]:
+def element(attribute: Attribute, row: Any) -> dict[str, Any]:
+    """Return one element of an attribute that is kept as rows; `row` has its sub-attributes by their column."""
     return {
         sub.name: str(row[sub.column])
         for sub in attribute.sub_attributes
@@ -106,18 +113,19 @@ def _names_another(attribute: Attribute) -> bool:
     return any(sub.reference_types and not sub.reference_types[0].islower() for sub in attribute.sub_attributes)
 
 
-def _add_names(
-    connection: Connection, tenant_id: UUID, column: columns.Column, resources: list[Resource]
-) -> list[Resource]:
-    assert column.sub is not None
-    shown = [s for s in column.attribute.sub_attributes if s.stored is Stored.COMPUTED and not s.reference_types]
+def _add_names(connection: Connection, tenant_id: UUID, column: columns.Column, resources: list[Resource]) -> None:
     known = members.living_names(connection, tenant_id, {found for r in resources if (found := _referred(column, r))})
     for resource in resources:
         referred = _referred(column, resource)
         if referred in known:
-            for sub in shown:
-                resource[column.schema.id][column.attribute.name][sub.name] = known[referred]
-    return resources
+            add_name(column, resource, known[referred])
+
+
+def add_name(column: columns.Column, resource: Resource, name: str) -> None:
+    """Add the name of whom a new resource refers to."""
+    for sub in column.attribute.sub_attributes:
+        if sub.stored is Stored.COMPUTED and not sub.reference_types:
+            resource[column.schema.id][column.attribute.name][sub.name] = name
 
 
 def _referred(column: columns.Column, resource: Resource) -> UUID | None:
@@ -135,3 +143,9 @@ def wants_none_of(kind: Iterable[Stored]) -> Wants:
     """Want all but the attributes that are kept in one of these ways."""
     unwanted = frozenset(kind)
     return lambda attribute: attribute.stored not in unwanted
+
+
+_NAMING_OTHERS = {
+    each.name: tuple(c for c in columns.of(each) if c.sub is not None and _names_another(c.attribute))
+    for each in resource_types.ALL
+}

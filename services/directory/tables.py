@@ -195,6 +195,13 @@ Index(
     employee.c.id,
     postgresql_where=employee.c.deleted_at.is_(None),
 )
+Index(
+    "ix_employee_inactive",
+    employee.c.tenant_id,
+    columns.ordered(DISPLAY_NAME, employee.c[_named.name]),
+    employee.c.id,
+    postgresql_where=employee.c.deleted_at.is_(None) & employee.c.active.is_(False),
+)
 role = _resource_table("role", resource_types.GROUPS)
 OF = {resource_types.USERS.name: employee, resource_types.GROUPS.name: role}
 membership = Table(

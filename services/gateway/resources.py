@@ -9,7 +9,7 @@ from flask import Blueprint, Response, g, request
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from services.directory import database, queries
+from services.directory import lookups
 from services.directory.journal import Write
 from services.gateway import async_results, rehiring, repeating, requests, responses, throttling
 from services.gateway.answering import Answer
@@ -60,11 +60,12 @@ class Resources:
         """Answer a GET of one resource (RFC 7644 section 3.4.1)."""
         wanted = self._projection(resource_type)
         found = self._read(resource_type, resource_id, wanted)
-        response = self._answer(found, resource_type, wanted, 200)
-        if versions.is_named(response.headers["ETag"], request.headers.get("If-None-Match", "")):
-            response.status_code = 304
-            response.set_data(b"")
-        return response
+        unless = request.headers.get("If-None-Match")
+        if unless is not None:
+            tag = responses.tag(found, resource_type, wanted, self._base())
+            if versions.is_named(tag, unless):
+                return responses.not_modified(found, resource_type, tag, self._base())
+        return self._answer(found, resource_type, wanted, 200)
 
     def _create(self, resource_type: ResourceType) -> Response:
         wanted = self._projection(resource_type)
@@ -116,10 +117,9 @@ class Resources:
         return g.document  # type: ignore[no-any-return]
 
     def _read(self, resource_type: ResourceType, resource_id: str, wanted: Projection) -> dict[str, Any]:
-        with database.transaction(self.engine, g.principal.tenant_id) as connection:
-            return queries.get(
-                connection, resource_type, g.principal.tenant_id, resource_id, partial(projection.wants, wanted)
-            )
+        return lookups.get(
+            self.engine, resource_type, g.principal.tenant_id, resource_id, partial(projection.wants, wanted)
+        )
 
     def _reread(self, resource_type: ResourceType, resource_id: str, wanted: Projection) -> dict[str, Any]:
         """Read a resource after its write: a failure now must not say that the write was not applied."""

@@ -1,5 +1,6 @@
 """Make answers of resources: projection, references with this tenant's base URL, ETag and Location."""
 
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
@@ -11,7 +12,7 @@ from shared.scim import messages, resource_types, versions
 from shared.scim import projection as projections
 from shared.scim.attributes import Attribute, ResourceType
 from shared.scim.projection import Projection
-from shared.scim.schemas.common import META
+from shared.scim.schemas.common import ID, META
 
 PREFIX = "/rest/scim/v2"
 
@@ -39,6 +40,18 @@ def resource(
     """Return the answer that carries one resource, with its ETag and Location (RFC 7644 sections 3.3 and 3.14)."""
     shown, tag = represent(found, resource_type, projection, base)
     return scim(shown, status, {"ETag": tag, "Location": location(found, resource_type, base)})
+
+
+def tag(found: Resource, resource_type: ResourceType, projection: Projection, base: str) -> str:
+    """Return the entity tag of the answer that would carry a resource; nothing is made of the rest of it."""
+    part = {name: found[name] for name in (ID.name, META.name)} | projections.telling(found, resource_type)
+    return represent(part, resource_type, projection, base)[1]
+
+
+def not_modified(found: Resource, resource_type: ResourceType, tag: str, base: str) -> Response:
+    """Return the answer that a client has what there is (RFC 9110 section 15.4.5)."""
+    headers = {"ETag": tag, "Location": location(found, resource_type, base)}
+    return Response(b"", HTTPStatus.NOT_MODIFIED, headers, content_type=messages.MEDIA_TYPE)
 
 
 def without_body(response: Response) -> Response:

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, g, request
 from sqlalchemy import Engine
 
-from services.directory import database, keys, listing
+from services.directory import database, keys, listing, lookups
 from services.directory.listing import Found, Key, Listing, Source
 from services.directory.queries import Wants
 from services.gateway import permissions, requests, responses
@@ -86,6 +86,12 @@ class Searching:
         start = max(1, 1 if search.start_index is None else search.start_index)
         size = max(0, self.settings.default_page if search.count is None else search.count)
         size = min(size, self.settings.max_page)
+        matching = lookups.matching(self.engine, wanted, size, _wants(shown)[0]) if start == 1 and size else None
+        if matching is not None:
+            g.total = len(matching)
+            return responses.scim(
+                messages.list_response(self._shown(matching, shown), total=len(matching), start_index=1)
+            )
         with database.transaction(self.engine, g.principal.tenant_id) as connection:
             found = listing.at(connection, wanted, start - 1, size, _wants(shown)) if size else []
             is_last = 0 < len(found) < size or (start == 1 and size > 0 and not found)

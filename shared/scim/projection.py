@@ -87,6 +87,17 @@ def of_others(shown: Mapping[str, Any], resource_type: ResourceType) -> list[Any
     return [part for part in told if part]
 
 
+def telling(resource: Mapping[str, Any], resource_type: ResourceType) -> dict[str, Any]:
+    """Return the attributes of a resource that may tell of others: the part that `of_others` looks at."""
+    part: dict[str, Any] = {}
+    for schema, attribute in _telling_of_others(resource_type):
+        container = _container(resource, schema)
+        if attribute.name in container:
+            into = part.setdefault(schema.id, {}) if schema.is_extension else part
+            into[attribute.name] = container[attribute.name]
+    return part
+
+
 def without_secrets(resource: Mapping[str, Any], resource_type: ResourceType) -> dict[str, Any]:
     """Return the resource without what is never returned: so it may be kept longer than its row."""
     return _without_all(resource, resource_type, _is_never_returned)
@@ -221,12 +232,17 @@ def _part(projection: Projection, attribute: Attribute, value: Any) -> Any:
         return None
     if not attribute.is_complex:
         return value
-    hidden = {sub.name for sub in attribute.sub_attributes if not _wants_sub(projection, attribute, sub)}
+    hidden = _hidden(projection, attribute)
     if not hidden:
         return value
     if isinstance(value, list):
         return [element for raw in value if (element := _without(raw, hidden))] or None
     return _without(value, hidden) or None
+
+
+@lru_cache(maxsize=4096)
+def _hidden(projection: Projection, attribute: Attribute) -> frozenset[str]:
+    return frozenset(sub.name for sub in attribute.sub_attributes if not _wants_sub(projection, attribute, sub))
 
 
 def _wants_sub(projection: Projection, attribute: Attribute, sub: Attribute) -> bool:
@@ -248,5 +264,5 @@ def _is_always(attribute: Attribute) -> bool:
     return attribute.returned is Returned.ALWAYS
 
 
-def _without(element: Mapping[str, Any], hidden: set[str]) -> dict[str, Any]:
+def _without(element: Mapping[str, Any], hidden: Collection[str]) -> dict[str, Any]:
     return {name: value for name, value in element.items() if name not in hidden}
