@@ -58,7 +58,7 @@ crashes: setup ## Crash a process at every statement of accept and drain, and co
 	@CRASHES=$(COUNT) SEED=$(SEED) $(BIN)/python -m tests.faults.crashes
 
 # atheris, which sees what a parser does with a text, has packages for some Pythons only; without it the rest is done.
-fuzz: setup ## Send made-up requests to a stack, and texts to the parsers (COUNT=1000000 SEED=7 SECONDS=900 PARSED=2000)
+fuzz: setup ## Send made-up requests to a stack, and texts to the parsers (COUNT=1000000 SEED=7 SECONDS=900 PARSED=1000000)
 	-@$(PIP) install --quiet --no-deps --require-hashes --requirement requirements/fuzz.txt
 	@COUNT=$(COUNT) SEED=$(SEED) SECONDS=$(SECONDS) PARSED=$(PARSED) $(BIN)/python -m tests.fuzz.run
 

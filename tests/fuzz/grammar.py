@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 from urllib.parse import quote
 
+from services.gateway import admin_tokens, problems
 from shared.scim import messages
 from shared.scim.attributes import ResourceType
 from shared.scim.resource_types import ALL, GROUPS, USERS
@@ -17,7 +18,16 @@ PREFIXES = ("/rest/scim/v2", "/rest/scim/v2", "/scim/v2")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 SCIM, FORM = "application/scim+json", "application/x-www-form-urlencoded"
 BESIDE = (
-    *("/healthz", "/readyz", "/metrics", "/docs", "/docs/start.js", "/docs/swagger-ui.css", "/docs/..%2f..%2fetc"),
+    *(
+        "/healthz",
+        "/rest/admin/v1/tokens",
+        "/readyz",
+        "/metrics",
+        "/docs",
+        "/docs/start.js",
+        "/docs/swagger-ui.css",
+        "/docs/..%2f..%2fetc",
+    ),
     *("/.well-known/oauth-authorization-server", "/rest/scim/v2/openapi.json", "/rest/scim/v2/jwks.json", "/", "*"),
 )
 
@@ -33,9 +43,9 @@ class Request:
 
 
 def request(draw: Random, known: Known, secrets: tuple[str, ...]) -> Request:
-    """Return a request; the first of the secrets is the one that may do everything."""
+    """Return a request; the first of the secrets is the one that may do everything, the last an admin's."""
     target, method, body, media_type = draw.choices(list(_KINDS), list(_KINDS.values()))[0](draw, known)
-    headers = [("Host", "127.0.0.1"), *_authorization(draw, secrets), *_conditions(draw)]
+    headers = [("Host", "127.0.0.1"), *_authorization(draw, _for(target, secrets)), *_conditions(draw)]
     if body or method in {"POST", "PUT", "PATCH"}:
         headers.append(("Content-Type", media_type))
     return Request(method=method, target=target, headers=tuple(headers), body=body)
@@ -189,9 +199,34 @@ def _token(draw: Random, _: Known) -> _Made:
     return "/oauth/token", "POST", body.encode(), FORM
 
 
+def _admin(draw: Random, known: Known) -> _Made:
+    """Ask the admin API for something; what it does to tokens it does to those that it made."""
+    one = f"{admin_tokens.PATH}/{draw.choice(known.tokens or IDS)}"
+    creation = {
+        "name": text(draw),
+        "scopes": draw.choice((["read"], ["read", "users"], ["admin"], *JSON)),
+        "networks": draw.choice((["10.0.0.0/8"], ["::1"], [text(draw)], *JSON)),
+        "expiresInDays": draw.choice((1, 3651, *JSON)),
+    }
+    bodies: Mapping[str, Any] = {
+        admin_tokens.PATH: {"name": text(draw)} | {key: each for key, each in creation.items() if draw.random() < 0.4},
+        f"{one}/rotate": {"overlapSeconds": draw.choice((0, 60, *JSON))} if draw.random() < 0.8 else {},
+        f"{one}/retire": {},
+        f"{one}/revoke": {},
+        one: None,
+    }
+    target, body = draw.choice(list(bodies.items()))
+    return target, "GET" if body is None else "POST", dumps(body) if body else b"", "application/json"
+
+
 _KINDS: Mapping[Callable[[Random, Known], _Made], int] = {
-    _list: 40, _one: 30, _create: 8, _search: 10, _bulk: 3, _beside: 6, _token: 3,
+    _list: 40, _one: 30, _create: 8, _search: 10, _bulk: 3, _beside: 6, _token: 3, _admin: 2,
 }  # fmt: skip
+
+
+def _for(target: str, secrets: tuple[str, ...]) -> tuple[str, ...]:
+    """Return secrets of which the first opens a target."""
+    return (secrets[-1], *secrets) if target.startswith(problems.PREFIX) else secrets
 
 
 def _authorization(draw: Random, secrets: tuple[str, ...]) -> list[tuple[str, str]]:
