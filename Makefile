@@ -9,7 +9,7 @@ PORTAL_PORT ?= 8081
 FLOWER_PORT ?= 5555
 JOBS ?= 2
 .DEFAULT_GOAL := help
-.PHONY: help demo pictures test faults crashes fuzz coverage conformance check sbom up setup lock format bench bench-portal fairness siege compose clean
+.PHONY: help demo pictures test faults crashes fuzz coverage conformance check sbom up setup lock format bench bench-portal fairness siege refusals compose clean
 NEWMAN := .newman/node_modules/.bin/newman
 PEERS := .bench/.ready
 # Only where there are collections to run, and npm to install what runs them.
@@ -98,6 +98,9 @@ fairness: setup ## Measure how much one tenant slows another, and write bench/fa
 
 siege: setup ## Measure what idle, slow and guessing clients do to others, and write bench/siege.md
 	$(BIN)/python -m bench.siege
+
+refusals: setup ## Measure whether the time of a refusal tells how near a guess was, and write bench/refusals.md
+	$(BIN)/python -m bench.refusals
 
 compose: setup ## Build the image, run the composed stack, provision it, and take it down (needs docker)
 	tests/compose/check-compose
