@@ -15,6 +15,12 @@ from shared.scim.resource_types import ALL, GROUPS, USERS
 from tests.fuzz.material import IDS, JSON, MARK, NUMBERS, OPERATORS, TEXTS, Known, identifier, name, text, value
 
 PREFIXES = ("/rest/scim/v2", "/rest/scim/v2", "/scim/v2")
+VERSIONS = ('W/"1"', 'W/"99"', '"x"') * 25
+"""What conditions are made on, as often as on any text."""
+
+ODDS = {"If-Match": 0.15}
+"""How often a header comes that comes more often than others: few requests heed it."""
+
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 SCIM, FORM = "application/scim+json", "application/x-www-form-urlencoded"
 BESIDE = (
@@ -238,8 +244,8 @@ def _authorization(draw: Random, secrets: tuple[str, ...]) -> list[tuple[str, st
 
 def _conditions(draw: Random) -> list[tuple[str, str]]:
     chances = {
-        "If-Match": ('W/"1"', "*", '"x"', *TEXTS),
-        "If-None-Match": ('W/"1"', "*", "W/", *TEXTS),
+        "If-Match": (*VERSIONS, "*", *TEXTS),
+        "If-None-Match": (*VERSIONS, "*", "W/", *TEXTS),
         "Prefer": ("respond-async", "return=minimal", "wait=0", "respond-async, wait=1", *TEXTS),
         "Idempotency-Key": (f'"{draw.randrange(5_000)}"', '"', "x", *TEXTS),
         "X-Request-ID": ("r" * 200, "plain", " "),
@@ -248,4 +254,4 @@ def _conditions(draw: Random) -> list[tuple[str, str]]:
         "Content-Encoding": ("gzip", "identity"),
         "Cookie": ("a=b", "=" * 50),
     }
-    return [(key, draw.choice(given)) for key, given in chances.items() if draw.random() < 0.04]
+    return [(key, draw.choice(given)) for key, given in chances.items() if draw.random() < ODDS.get(key, 0.04)]
