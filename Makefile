@@ -9,7 +9,7 @@ PORTAL_PORT ?= 8081
 FLOWER_PORT ?= 5555
 JOBS ?= 2
 .DEFAULT_GOAL := help
-.PHONY: help demo pictures test faults crashes fuzz coverage conformance check sbom up setup lock format bench bench-portal fairness siege compose clean
+.PHONY: help demo pictures test faults crashes fuzz coverage conformance check sbom up setup lock format bench bench-portal fairness siege refusals compose clean
 NEWMAN := .newman/node_modules/.bin/newman
 PEERS := .bench/.ready
 # Only where there are collections to run, and npm to install what runs them.
@@ -58,7 +58,7 @@ crashes: setup ## Crash a process at every statement of accept and drain, and co
 	@CRASHES=$(COUNT) SEED=$(SEED) $(BIN)/python -m tests.faults.crashes
 
 # atheris, which sees what a parser does with a text, has packages for some Pythons only; without it the rest is done.
-fuzz: setup ## Send made-up requests to a stack, and texts to the parsers (COUNT=1000000 SEED=7 SECONDS=900 PARSED=2000)
+fuzz: setup ## Send made-up requests to a stack, and texts to the parsers (COUNT=1000000 SEED=7 SECONDS=900 PARSED=1000000)
 	-@$(PIP) install --quiet --no-deps --require-hashes --requirement requirements/fuzz.txt
 	@COUNT=$(COUNT) SEED=$(SEED) SECONDS=$(SECONDS) PARSED=$(PARSED) $(BIN)/python -m tests.fuzz.run
 
@@ -98,6 +98,9 @@ fairness: setup ## Measure how much one tenant slows another, and write bench/fa
 
 siege: setup ## Measure what idle, slow and guessing clients do to others, and write bench/siege.md
 	$(BIN)/python -m bench.siege
+
+refusals: setup ## Measure whether the time of a refusal tells how near a guess was, and write bench/refusals.md
+	$(BIN)/python -m bench.refusals
 
 compose: setup ## Build the image, run the composed stack, provision it, and take it down (needs docker)
 	tests/compose/check-compose

@@ -67,7 +67,10 @@ def parse(text: str) -> Extension:
     is_json = _JSON.match(text) is not None
     try:
         fields = json.loads(text, object_pairs_hook=_without_duplicates) if is_json else tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except ExtensionFileError:
+        raise
+    # The errors of both are ValueErrors, and so is that of a number with more digits than Python reads.
+    except (ValueError, RecursionError) as error:
         raise ExtensionFileError(f"the file is not {'JSON' if is_json else 'TOML'}: {error}") from error
     return read(fields)
 

@@ -61,4 +61,5 @@ def number(tag: str) -> int:
 
 
 def _named(header: str) -> set[str]:
-    return {found["quoted"] or found["bare"] for found in ENTITY_TAG.finditer(header)}
+    # Between the quotes there may be nothing: that is a tag too, and none of ours.
+    return {found["quoted"] or found["bare"] or "" for found in ENTITY_TAG.finditer(header)}

@@ -1,7 +1,7 @@
 """Send made-up requests to a stack over many connections, and keep what was wrong with the answers."""
 
 import json
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -18,6 +18,9 @@ CONNECTIONS = 6
 PROGRESS_SECONDS = 30.0
 BROKEN = 0.1
 """Which part of the requests is broken below HTTP; each takes a connection of its own."""
+
+CROSSED, EARLIER = 0.15, 50
+"""Which part of the requests is crossed with an earlier one, of how many."""
 
 MOST_FINDINGS = 100
 MOST_SUSPECTS = 500
@@ -88,10 +91,13 @@ def hanging(target: Target, suspects: list[bytes]) -> list[Finding]:
 
 
 def _play(target: Target, outcome: Outcome, count: int, draw: Random, is_over: Callable[[], bool]) -> None:
-    known = Known()
+    known, earlier = Known(), deque[Request](maxlen=EARLIER)
     with Wire(target.address) as wire:
         while outcome.sent < count and not is_over():
             request = target.make(draw, known, target.secrets)
+            earlier.append(request)
+            if draw.random() < CROSSED:
+                request = mutation.mated(draw, request, draw.choice(earlier))
             if draw.random() < BROKEN:
                 _shout(wire, mutation.broken(draw, request), outcome)
             else:
@@ -134,7 +140,8 @@ def _learn(answer: Answer, known: Known) -> None:
     """Remember ids, cursors and places of results, so that later requests are about what there is."""
     location = answer.headers.get("location", "")
     if answer.status in {201, 202} and location:
-        known.note(known.ids if answer.status == 201 else known.results, location.rpartition("/")[2])
+        made = known.tokens if "/tokens/" in location else known.ids
+        known.note(made if answer.status == 201 else known.results, location.rpartition("/")[2])
     if b'"nextCursor"' in answer.body:
         with suppress(ValueError, KeyError):
             known.note(known.cursors, json.loads(answer.body)["nextCursor"])

@@ -8,16 +8,32 @@ from random import Random
 from typing import Any
 from urllib.parse import quote
 
+from services.gateway import admin_tokens, problems
 from shared.scim import messages
 from shared.scim.attributes import ResourceType
 from shared.scim.resource_types import ALL, GROUPS, USERS
 from tests.fuzz.material import IDS, JSON, MARK, NUMBERS, OPERATORS, TEXTS, Known, identifier, name, text, value
 
 PREFIXES = ("/rest/scim/v2", "/rest/scim/v2", "/scim/v2")
+VERSIONS = ('W/"1"', 'W/"99"', '"x"') * 25
+"""What conditions are made on, as often as on any text."""
+
+ODDS = {"If-Match": 0.15}
+"""How often a header comes that comes more often than others: few requests heed it."""
+
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 SCIM, FORM = "application/scim+json", "application/x-www-form-urlencoded"
 BESIDE = (
-    *("/healthz", "/readyz", "/metrics", "/docs", "/docs/start.js", "/docs/swagger-ui.css", "/docs/..%2f..%2fetc"),
+    *(
+        "/healthz",
+        "/rest/admin/v1/tokens",
+        "/readyz",
+        "/metrics",
+        "/docs",
+        "/docs/start.js",
+        "/docs/swagger-ui.css",
+        "/docs/..%2f..%2fetc",
+    ),
     *("/.well-known/oauth-authorization-server", "/rest/scim/v2/openapi.json", "/rest/scim/v2/jwks.json", "/", "*"),
 )
 
@@ -33,9 +49,9 @@ class Request:
 
 
 def request(draw: Random, known: Known, secrets: tuple[str, ...]) -> Request:
-    """Return a request; the first of the secrets is the one that may do everything."""
+    """Return a request; the first of the secrets is the one that may do everything, the last an admin's."""
     target, method, body, media_type = draw.choices(list(_KINDS), list(_KINDS.values()))[0](draw, known)
-    headers = [("Host", "127.0.0.1"), *_authorization(draw, secrets), *_conditions(draw)]
+    headers = [("Host", "127.0.0.1"), *_authorization(draw, _for(target, secrets)), *_conditions(draw)]
     if body or method in {"POST", "PUT", "PATCH"}:
         headers.append(("Content-Type", media_type))
     return Request(method=method, target=target, headers=tuple(headers), body=body)
@@ -189,9 +205,34 @@ def _token(draw: Random, _: Known) -> _Made:
     return "/oauth/token", "POST", body.encode(), FORM
 
 
+def _admin(draw: Random, known: Known) -> _Made:
+    """Ask the admin API for something; what it does to tokens it does to those that it made."""
+    one = f"{admin_tokens.PATH}/{draw.choice(known.tokens or IDS)}"
+    creation = {
+        "name": text(draw),
+        "scopes": draw.choice((["read"], ["read", "users"], ["admin"], *JSON)),
+        "networks": draw.choice((["10.0.0.0/8"], ["::1"], [text(draw)], *JSON)),
+        "expiresInDays": draw.choice((1, 3651, *JSON)),
+    }
+    bodies: Mapping[str, Any] = {
+        admin_tokens.PATH: {"name": text(draw)} | {key: each for key, each in creation.items() if draw.random() < 0.4},
+        f"{one}/rotate": {"overlapSeconds": draw.choice((0, 60, *JSON))} if draw.random() < 0.8 else {},
+        f"{one}/retire": {},
+        f"{one}/revoke": {},
+        one: None,
+    }
+    target, body = draw.choice(list(bodies.items()))
+    return target, "GET" if body is None else "POST", dumps(body) if body else b"", "application/json"
+
+
 _KINDS: Mapping[Callable[[Random, Known], _Made], int] = {
-    _list: 40, _one: 30, _create: 8, _search: 10, _bulk: 3, _beside: 6, _token: 3,
+    _list: 40, _one: 30, _create: 8, _search: 10, _bulk: 3, _beside: 6, _token: 3, _admin: 2,
 }  # fmt: skip
+
+
+def _for(target: str, secrets: tuple[str, ...]) -> tuple[str, ...]:
+    """Return secrets of which the first opens a target."""
+    return (secrets[-1], *secrets) if target.startswith(problems.PREFIX) else secrets
 
 
 def _authorization(draw: Random, secrets: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -203,8 +244,8 @@ def _authorization(draw: Random, secrets: tuple[str, ...]) -> list[tuple[str, st
 
 def _conditions(draw: Random) -> list[tuple[str, str]]:
     chances = {
-        "If-Match": ('W/"1"', "*", '"x"', *TEXTS),
-        "If-None-Match": ('W/"1"', "*", "W/", *TEXTS),
+        "If-Match": (*VERSIONS, "*", *TEXTS),
+        "If-None-Match": (*VERSIONS, "*", "W/", *TEXTS),
         "Prefer": ("respond-async", "return=minimal", "wait=0", "respond-async, wait=1", *TEXTS),
         "Idempotency-Key": (f'"{draw.randrange(5_000)}"', '"', "x", *TEXTS),
         "X-Request-ID": ("r" * 200, "plain", " "),
@@ -213,4 +254,4 @@ def _conditions(draw: Random) -> list[tuple[str, str]]:
         "Content-Encoding": ("gzip", "identity"),
         "Cookie": ("a=b", "=" * 50),
     }
-    return [(key, draw.choice(given)) for key, given in chances.items() if draw.random() < 0.04]
+    return [(key, draw.choice(given)) for key, given in chances.items() if draw.random() < ODDS.get(key, 0.04)]

@@ -33,7 +33,19 @@ TEXTS = (
     *("<script>alert(1)</script>", "{{7*7}}", "${x}", "$(x)", "'; DROP TABLE employee; --", "%s%n", "=1+1"),
     *("urn:", "urn:a:b:c", "a.b.c.d", "[", "]", "(", ")", "((((((((", "not not", "[[", "emails[", "a" * 300),
     *("2026-02-30T00:00:00Z", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59.999999999-23:59", "2026-01-02"),
-    *("QQ==", "QQ", "====", "https://x.example/a b", "//", "W/", 'W/"1"', 'W/"99999999999999999999"', "x" * 9_000),
+    *(
+        "QQ==",
+        "QQ",
+        "====",
+        "https://x.example/a b",
+        "//",
+        "W/",
+        'W/"1"',
+        '""',
+        'W/"", "1"',
+        'W/"99999999999999999999"',
+        "x" * 9_000,
+    ),
 )
 NUMBERS = (0, -1, 1, 7, 2**31, 2**63, 2**64, -(2**63) - 1, 10**40, 1.5, -0.0, 1e308, float("inf"), float("nan"))
 JSON: tuple[Any, ...] = (None, True, False, [], {}, [[]], {"": ""}, [None], *NUMBERS, *TEXTS)
@@ -56,6 +68,7 @@ class Known:
     ids: list[str] = field(default_factory=list)
     cursors: list[str] = field(default_factory=list)
     results: list[str] = field(default_factory=list)
+    tokens: list[str] = field(default_factory=list)
 
     def note(self, found: list[str], value: str) -> None:
         """Remember something that an answer said."""

@@ -1,14 +1,18 @@
 """Damage requests: their texts, their JSON, their bytes, and the way in which HTTP says where one ends."""
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
 from typing import Any
 
 from tests.fuzz import grammar
 from tests.fuzz.grammar import METHODS, Request
-from tests.fuzz.material import JSON, TEXTS
+from tests.fuzz.material import JSON, MARK, TEXTS
+
+CROSSED = 4_000
+"""Characters of each of two texts that are crossed, at most: of more of them fewer would be tried."""
 
 VERBS = (*METHODS, "TRACE", "CONNECT", "PROPFIND", "get", "QUERY", "X" * 30)
 FRAMES = (
@@ -20,11 +24,18 @@ FRAMES = (
     *(b"Connection: close", b"Connection: keep-alive, Authorization", b"X: " + b"y" * 40_000, b"X_Y: 1", b"\xff: \xff"),
     *(b"SCRIPT_NAME: /rest", b"SCRIPT_NAME: /x", b"PATH_INFO: /x", b"X-Forwarded-Proto: https", b"X-Forwarded-Ssl: on"),
 )
+NAMED = frozenset({"op", "path"})
+"""What names something in a PATCH; a name is told in the log when the message is refused, whatever it is."""
+
 LINES = (
     *(b"GET / HTTP/1.0", b"GET / HTTP/3.7", b"GET /", b"GET  / HTTP/1.1", b"GET http://[::1 HTTP/1.1", b"\x16\x03\x01"),
     *(b"PRI * HTTP/2.0", b"GET \xff HTTP/1.1", b"GET /%ff HTTP/1.1", b"GET /" + b"x" * 140_000 + b" HTTP/1.1", b""),
     *(b"GET //[/ HTTP/1.1", b"GET http://x:y/ HTTP/1.1", b"OPTIONS * HTTP/1.1", b"CONNECT a:1 HTTP/1.1"),
 )  # fmt: skip
+
+
+_TOKEN = re.compile(r"[A-Za-z0-9_.:-]+|\s+|.", re.DOTALL)
+"""What filters, paths, queries, headers and JSON are read as: names and numbers, spaces, and each other character."""
 
 
 def damaged(draw: Random, request: Request) -> Request:
@@ -75,6 +86,44 @@ def text(draw: Random, given: str) -> str:
             return given[:place] + piece + given[end:]
 
 
+def crossed(draw: Random, given: str, other: str) -> str:
+    """Return a text with some of its tokens replaced by some of another's, so that each half is still understood."""
+    tokens, others = _TOKEN.findall(given[:CROSSED]), _TOKEN.findall(other[:CROSSED])
+    begin, end = _span(draw, tokens)
+    taken = slice(*_span(draw, others))
+    return "".join((*tokens[:begin], *others[taken], *tokens[end:]))
+
+
+def blended(draw: Random, given: str, other: str) -> str:
+    """Return a text with a part of another: of JSON mostly a whole part, so that it stays JSON."""
+    if given[:1] + other[:1] == "{{" and draw.random() < 0.9:
+        return _crossed_body(draw, given.encode(errors="replace"), other.encode(errors="replace")).decode()
+    return crossed(draw, given, other)
+
+
+def mated(draw: Random, request: Request, other: Request) -> Request:
+    """Return a request with some of its target, a header, or of its body from another one."""
+    match draw.randrange(3):
+        case 0:
+            return replace(request, target=crossed(draw, request.target, other.target) or "/")
+        case 1:
+            return replace(request, headers=(*request.headers, draw.choice(other.headers)))
+        case _:
+            return replace(request, body=_crossed_body(draw, request.body, other.body))
+
+
+def grafted(draw: Random, given: Any, other: Any) -> Any:
+    """Return JSON of which one part is a part of another document; no value gets into the place of a name."""
+    if isinstance(given, dict) and given and draw.random() < 0.8:
+        key = draw.choice(list(given))
+        part = grafted(draw, given[key], other)
+        return given if key in NAMED and MARK in str(part) else given | {key: part}
+    if isinstance(given, list) and given and draw.random() < 0.8:
+        place = draw.randrange(len(given))
+        return [*given[:place], grafted(draw, given[place], other), *given[place + draw.randrange(2) :]]
+    return _part(draw, other)
+
+
 def bytes_(draw: Random, given: bytes) -> bytes:
     """Return bytes of which some are others."""
     changed = bytearray(given)
@@ -107,6 +156,25 @@ def json_(draw: Random, given: Any) -> Any:
     if isinstance(given, str) and draw.random() < 0.5:
         return text(draw, given)
     return _nested(given, draw.choice((1, 3, 31, 33))) if draw.random() < 0.1 else draw.choice(JSON)
+
+
+def _crossed_body(draw: Random, body: bytes, other: bytes) -> bytes:
+    try:
+        return grammar.dumps(grafted(draw, json.loads(body), json.loads(other)))
+    except (ValueError, RecursionError):
+        return other
+
+
+def _span(draw: Random, tokens: Sequence[str]) -> tuple[int, int]:
+    """Return where a run of tokens begins and ends: mostly few of them."""
+    begin = draw.randrange(len(tokens) + 1)
+    return begin, min(len(tokens), begin + draw.choice((0, 1, 1, 3, 9, 1_000)))
+
+
+def _part(draw: Random, given: Any) -> Any:
+    while isinstance(given, dict | list) and given and draw.random() < 0.7:
+        given = draw.choice(list(given.values()) if isinstance(given, dict) else given)
+    return given
 
 
 def _nested(given: Any, depth: int) -> Any:

@@ -5,12 +5,23 @@ from random import Random
 from urllib.parse import quote, urlencode
 
 from services.directory.portal.routes import Route
+from services.directory.region_rules import Operator
+from shared.scim.resource_types import USERS
 from tests.fuzz import grammar, material
 from tests.fuzz.grammar import FORM, Request
 from tests.fuzz.material import IDS, TEXTS, Known
 
-ASKED = ("q", "after", "before", "status", "field", "source", "next", "done", "out")
+ASKED = ("q", "region", "after", "before", "status", "field", "source", "next", "done", "out")
 SENT = ("email", "password", "present", "name", "networks", "lifetime", "overlap", "scope", "permission", "why", "code")
+RULES: dict[str, tuple[str, ...]] = {
+    "attribute": material.NAMES[USERS.name],
+    "operator": tuple(Operator),
+    "value": (material.MARK, *TEXTS),
+    "region": ("hq", *IDS),
+}
+"""What rules of regions are written with: columns of a form, with a row for each rule."""
+
+DO = ("add", "up 1", "down 1", "delete 1", "preview", "more", "save", "x")
 ENDING = frozenset({"sign_out", "password", "account_password", "sign_in_link_send"})
 """What would end the session that all these requests need; they are sent without the word of its forms."""
 
@@ -54,6 +65,18 @@ class Pages:
 
     def _form(self, draw: Random, route: Route) -> bytes:
         pairs = [(name, self._value(draw)) for name in SENT for _ in range(draw.choice((0, 1, 1, 2)))]
+        pairs += self._rules(draw) if "region" in route.endpoint else []
         if route.endpoint not in ENDING and draw.random() < 0.9:
             pairs.append(("csrf", self._word))
         return urlencode(pairs, errors="replace").encode()
+
+    def _rules(self, draw: Random) -> list[tuple[str, str]]:
+        rows, odd = draw.choice((0, 1, 2, 5)), draw.choice((*RULES, *[""] * 20))
+        pairs = [("do", draw.choice(DO)), ("number", draw.choice(("0", "1", "7", *TEXTS)))]
+        for name, known in RULES.items():
+            given = (*known, *self._ids) if name == "region" else known
+            pairs += [
+                (name, draw.choice(given) if draw.random() < 0.95 else self._value(draw))
+                for _ in range(rows + (name == odd))
+            ]
+        return pairs

@@ -29,6 +29,7 @@ from shared.scim import (
     extension_files,
     filters,
     idempotency_keys,
+    messages,
     patch,
     patching,
     paths,
@@ -85,17 +86,26 @@ class Parser:
     """Characters of a text, at most; what comes from an operator's file is not a stranger's."""
 
 
+class NoDocumentError(Exception):
+    """A text is no JSON: the gateway has refused it before any parser of ours reads it."""
+
+
 class TooSlowError(AssertionError):
     """A parser took longer for a text than anybody may be kept waiting."""
 
 
-def check(parser: Parser, text: str) -> None:
-    """Give a parser a text; whatever it raises beyond its refusals is a finding. Raises TooSlowError, too."""
-    begun = time.thread_time()
-    with suppress(*parser.refuses):
+def check(parser: Parser, text: str) -> bool:
+    """Give a parser a text, and return whether it took it; whatever it raises beyond its refusals is a finding.
+
+    Raises TooSlowError, too.
+    """
+    is_read, begun = False, time.thread_time()
+    with suppress(NoDocumentError, *parser.refuses):
         parser.read(text[: parser.longest])
+        is_read = True
     if time.thread_time() - begun > LONGEST_SECONDS:
         raise TooSlowError(f"{time.thread_time() - begun:.1f} s of its own")
+    return is_read
 
 
 def explore(chosen: Mapping[str, Parser], count: int, seed: int) -> list[Finding]:
@@ -113,9 +123,9 @@ def explore(chosen: Mapping[str, Parser], count: int, seed: int) -> list[Finding
 def texts(parser: Parser) -> st.SearchStrategy[str]:
     """Return texts of all kinds: any, those that a parser may like, and those damaged; each has a form in UTF-8."""
     made = st.randoms(use_true_random=False).map(parser.make)
-    damaged = st.randoms(use_true_random=False).map(lambda draw: _damaged(draw, parser.make(draw)))
+    bent = st.randoms(use_true_random=False).map(lambda draw: damaged(draw, parser.make(draw)))
     long = st.builds(pumped, st.sampled_from(PIECES) | st.text(min_size=1, max_size=4), st.sampled_from(material.TEXTS))
-    return st.one_of(st.text(max_size=60), st.sampled_from(material.TEXTS), made, damaged, long).map(_encodable)
+    return st.one_of(st.text(max_size=60), st.sampled_from(material.TEXTS), made, bent, long).map(encodable)
 
 
 def _search(parser: Parser, count: int, seed: int) -> None:
@@ -128,7 +138,8 @@ def _search(parser: Parser, count: int, seed: int) -> None:
     run()
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
+    """Return a text that has a form in UTF-8, as all have that came over a wire."""
     return text.encode(errors="replace").decode()
 
 
@@ -137,20 +148,21 @@ def pumped(piece: str, end: str) -> str:
     return piece * (PUMPED // len(piece)) + end
 
 
-def _damaged(draw: Random, text: str) -> str:
+def damaged(draw: Random, text: str) -> str:
+    """Return a text with some of it changed, no longer than what can be tried often."""
     for _ in range(draw.choice((1, 1, 2, 5))):
         text = mutation.text(draw, text)
     return text[:LONGEST]
 
 
 def _json(read: Callable[[Any], object]) -> Callable[[str], object]:
-    """Return a parser of JSON as the gateway reads it: what is none never reaches it."""
+    """Return a parser of JSON as the gateway reads it."""
 
     def parse(text: str) -> object:
         try:
             document = orjson.loads(text.encode(errors="surrogatepass"))
-        except orjson.JSONDecodeError:
-            return None
+        except orjson.JSONDecodeError as error:
+            raise NoDocumentError from error
         return read(document)
 
     return parse
@@ -179,6 +191,10 @@ def _patched(document: Any) -> object:
 
 def _query(text: str) -> object:
     return searches.of_parameters(searches.parameters(parse_qsl(text, keep_blank_values=True)))
+
+
+def _search_request(draw: Random) -> Any:
+    return {"schemas": [messages.SEARCH_REQUEST]} | grammar.query(draw, USERS, _KNOWN)
 
 
 def _asked(draw: Random) -> str:
@@ -244,9 +260,7 @@ ALL: Mapping[str, Parser] = {
         make=lambda d: ",".join(material.name(d) for _ in range(4)),
     ),
     "query": Parser(read=_query, refuses=_SCIM, make=_asked),
-    "search": Parser(
-        read=_json(searches.of_message), refuses=_SCIM, make=_dumped(lambda d: grammar.query(d, USERS, _KNOWN))
-    ),
+    "search": Parser(read=_json(searches.of_message), refuses=_SCIM, make=_dumped(_search_request)),
     "resource": Parser(
         read=_json(lambda document: validation.resource(USERS, document)),
         refuses=_SCIM,
@@ -271,7 +285,9 @@ ALL: Mapping[str, Parser] = {
     "token": Parser(read=token_secrets.is_well_formed, refuses=(), make=lambda _: token_secrets.generate()),
     "JWT": Parser(read=foreign_tokens.read, refuses=(), make=_jwt),
     "cursor": Parser(read=lambda t: _CURSORS.read(t, (), None), refuses=_SCIM, make=_cursor),
-    "portal's place of an employee": Parser(read=_employee, refuses=_PORTAL, make=lambda d: _place(d, "name")),
+    "portal's place of an employee": Parser(
+        read=_employee, refuses=_PORTAL, make=lambda d: _place(d, d.choice(material.IDS))
+    ),
     "portal's place of an entry": Parser(read=_entry, refuses=_PORTAL, make=lambda d: _place(d, 7)),
     "portal's place of a member": Parser(read=places.member, refuses=_PORTAL, make=lambda d: d.choice(material.IDS)),
     "address": Parser(read=addresses.plain, refuses=(), make=_address),
@@ -279,4 +295,5 @@ ALL: Mapping[str, Parser] = {
 
 
 def _place(draw: Random, second: Any) -> str:
-    return grammar.encoded64([draw.choice((*material.TEXTS, "2026-01-02T03:04:05+00:00")), second])
+    first = "2026-01-02T03:04:05+00:00" if draw.random() < 0.3 else draw.choice(material.TEXTS)
+    return grammar.encoded64([first, second])

@@ -1,8 +1,8 @@
 """Fuzz everything that reads what strangers send: the parsers in this process, and a stack over HTTP.
 
 `python -m tests.fuzz.run`, by way of `make fuzz`. COUNT says how many requests are sent, SEED which ones they are, and
-SECONDS when to stop before that; PARSED says how many texts each parser is given, which are no requests and not counted
-as such.
+SECONDS when to stop before that; PARSED says how many texts the parsers are given together, which are no requests and
+not counted as such.
 """
 
 import os
@@ -14,17 +14,21 @@ from pathlib import Path
 
 import click
 
-from tests.fuzz import flood, guided, parsers, site, watch
+from tests.fuzz import flood, guided, parsers, site, swarm, watch
 from tests.fuzz.flood import Outcome, Target
 from tests.fuzz.verdict import Finding
 
 SHOWN = 40
-PARSED = 2_000
+REQUESTS, PARSED = 100_000, 1_000_000
+CAREFUL = 200
+"""Texts that Hypothesis gives each parser, which shortens what it finds, for each that is given to them one by one."""
 
 
 def main() -> None:
     """Run what the environment asks for; the status is 1 when something was found."""
-    count, parsed = (int(os.environ.get(name) or default) for name, default in (("COUNT", 100_000), ("PARSED", PARSED)))
+    count, parsed = (
+        int(os.environ.get(name) or default) for name, default in (("COUNT", REQUESTS), ("PARSED", PARSED))
+    )
     seconds, seed = float(os.environ.get("SECONDS") or 10**9), int(os.environ.get("SEED") or random.randrange(10**6))
     click.echo(f"seed {seed}")
     findings = [*_parsers(parsed, seed), *_requests(count, seconds, seed)]
@@ -35,15 +39,24 @@ def main() -> None:
 
 
 def _parsers(count: int, seed: int) -> list[Finding]:
-    """Give each parser so many texts, and as many to those that a fuzzer may look into."""
-    findings = parsers.explore(parsers.ALL, count, seed)
-    click.echo(f"parsers: {len(parsers.ALL)}, {count} texts each by Hypothesis")
+    """Give the parsers so many texts, half of them to those that a fuzzer looks into, and a few by Hypothesis."""
+    share = -(-count // len(parsers.ALL) // 2)
+    begun, swarms = time.monotonic(), swarm.explore(parsers.ALL, share, seed)
+    told = swarm.sums(swarms)
+    rate = (told.read + told.refused) / (time.monotonic() - begun)
+    click.echo(f"texts: {told.read + told.refused} ({rate:.0f}/s) for {len(swarms)} parsers, which took {told.read}")
+    careful = parsers.explore(parsers.ALL, share // CAREFUL, seed)
+    click.echo(f"texts: {share // CAREFUL * len(parsers.ALL)} by Hypothesis")
+    return [*told.findings, *careful, *_guided(share, seed)]
+
+
+def _guided(count: int, seed: int) -> list[Finding]:
     if not guided.is_there():
-        click.echo("parsers: none by atheris, which is not installed (make fuzz tries to)")
-        return findings
-    found = [each for name in parsers.ALL for each in guided.explore(name, 10 * count, seed)]
-    click.echo(f"parsers: {len(parsers.ALL)}, {10 * count} texts each by atheris, guided by what they reach")
-    return findings + found
+        click.echo("texts: none by atheris, which is not installed (make fuzz tries to)")
+        return []
+    found = [each for name in parsers.ALL for each in guided.explore(name, count, seed)]
+    click.echo(f"texts: {count * len(parsers.ALL)} by atheris, guided by what they reach")
+    return found
 
 
 def _requests(count: int, seconds: float, seed: int) -> list[Finding]:
@@ -53,8 +66,8 @@ def _requests(count: int, seconds: float, seed: int) -> list[Finding]:
             until = time.monotonic() + seconds
             pages = _flood(place.portal, count // 10, seed, time.monotonic() + seconds / 10)
             requests = _flood(place.gateway, count, seed, until)
-        for name, (before, after) in memory.ends().items():
-            click.echo(f"{name}: {before / 2**20:.0f} MB after its start, {after / 2**20:.0f} MB at the end")
+        for name, taken in memory.tenths().items():
+            click.echo(f"{name}: " + " ".join(f"{each / 2**20:.0f}" for each in taken) + " MB, by tenths of the time")
         click.echo(f"log: {place.log.lines} lines, {len(place.log.findings)} with an error or a secret")
         return [*pages.findings, *requests.findings, *place.log.findings, *memory.findings()]
 

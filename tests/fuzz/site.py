@@ -20,7 +20,11 @@ from tests.fuzz.material import MARK
 from tests.fuzz.pages import Pages
 from tests.fuzz.watch import Log
 
-PEOPLE = 20
+PEOPLE, SPARE = 20, 5
+NARROW = (Terms(scopes=frozenset({Scope.READ, Scope.USERS})), Terms(networks=["127.0.0.0/8", "198.51.100.0/24"]))
+"""What tokens may do that may do less than everything, or not from everywhere."""
+
+ADMIN = Terms(scopes=frozenset({Scope.ADMIN}))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +45,13 @@ def running(data: Path) -> Iterator[Site]:
     with stacks.lean(data, environ, "portal", sink=log) as stack:
         engine = database.connect(stack.settings.database_url, process="fuzz")
         tenant = conftest.make_tenant(engine)
-        secrets = (tenant.secret, *_narrow(engine, tenant), token_secrets.generate())
+        narrow = [_token(engine, tenant, each) for each in NARROW]
+        secrets = (tenant.secret, *narrow, token_secrets.generate(), _token(engine, tenant, ADMIN))
         with Client(stack.settings.public_url, tenant) as client:
             ids = [client.create_user()["id"] for _ in range(PEOPLE)]
             ids.append(client.create_group(members=[{"value": each} for each in ids])["id"])
-        ids.append(str(tenant.principal.token_id))
+        # Those that only the portal uses: it may revoke them.
+        ids += _spare(engine, tenant)
         gateway = Target(address=stack.settings.gateway_bind, secrets=secrets)
         with signed_in(stack.settings, engine, tenant) as admin:
             portal = _portal(stack.settings, admin, ids)
@@ -54,11 +60,17 @@ def running(data: Path) -> Iterator[Site]:
         engine.dispose()
 
 
-def _narrow(engine: Engine, tenant: Tenant) -> list[str]:
-    """Return tokens that may do less than everything, or not from everywhere."""
-    terms = (Terms(scopes=frozenset({Scope.READ, Scope.USERS})), Terms(networks=["127.0.0.0/8", "198.51.100.0/24"]))
+def _token(engine: Engine, tenant: Tenant, terms: Terms) -> str:
     with database.transaction(engine) as connection:
-        return [tokens.create(connection, tenant.principal.tenant_id, "narrow", terms=each) for each in terms]
+        return tokens.create(connection, tenant.principal.tenant_id, "narrow", terms=terms)
+
+
+def _spare(engine: Engine, tenant: Tenant) -> list[str]:
+    """Return the ids of tokens that nobody uses."""
+    with database.transaction(engine) as connection:
+        made = [tokens.create(connection, tenant.principal.tenant_id, "spare") for _ in range(SPARE)]
+        found = [tokens.authenticate(connection, secret) for secret in made]
+    return [str(each.token_id) for each in found if each is not None]
 
 
 def _portal(settings: Settings, admin: Browser, ids: list[str]) -> Target:

@@ -1,5 +1,6 @@
 """Made-up requests to a stack, and made-up texts to its parsers: a short run of what `make fuzz` does for long."""
 
+import json
 import os
 import socketserver
 import threading
@@ -10,7 +11,7 @@ from typing import Self
 
 import pytest
 
-from tests.fuzz import flood, grammar, guided, mutation, parsers, site, verdict, watch
+from tests.fuzz import flood, grammar, guided, mutation, parsers, site, swarm, verdict, watch
 from tests.fuzz.flood import Target
 from tests.fuzz.material import Known
 from tests.fuzz.parsers import Parser
@@ -18,7 +19,7 @@ from tests.fuzz.site import Site
 from tests.fuzz.verdict import LONGEST_SECONDS
 from tests.fuzz.wire import Answer
 
-REQUESTS, PAGES, TEXTS = 2_000, 300, 40
+REQUESTS, PAGES, TEXTS, MANY = 2_000, 300, 40, 1_500
 SEED = int(os.environ.get("SEED") or 7)
 
 
@@ -58,6 +59,16 @@ def test_a_parser_takes_any_text_or_refuses_it(name: str) -> None:
     assert [str(each) for each in found] == []
 
 
+@pytest.mark.parametrize("name", parsers.ALL)
+def test_a_parser_takes_many_texts_or_refuses_them(name: str) -> None:
+    done = swarm.explore({name: parsers.ALL[name]}, MANY, SEED)[name]
+
+    assert [str(each) for each in done.findings] == []
+    # One that refused all of them would have been tried little.
+    assert done.read > MANY / 50
+    assert done.read + done.refused == MANY
+
+
 @pytest.mark.skipif(not guided.is_there(), reason="atheris is not installed: make fuzz installs it where it can be")
 def test_a_fuzzer_that_looks_into_a_parser_finds_nothing() -> None:
     assert [str(each) for each in guided.explore("filter", 2_000, SEED)] == []
@@ -70,6 +81,25 @@ def test_the_same_seed_makes_up_the_same_requests() -> None:
         return [mutation.encoded(mutation.damaged(draw, each)) for each in requests]
 
     assert made(1) == made(1) != made(2)
+
+
+def test_the_same_seed_gives_a_parser_the_same_texts_which_are_not_all_of_one_kind() -> None:
+    def given(seed: int) -> list[str]:
+        texts: list[str] = []
+        swarm.explore({"x": Parser(read=texts.append, refuses=(), make=parsers.ALL["filter"].make)}, 300, seed)
+        return texts
+
+    assert given(1) == given(1) != given(2)
+    assert len(set(given(1))) > 200
+    assert max(map(len, given(1))) >= parsers.PUMPED
+
+
+def test_a_part_of_another_document_leaves_json_json() -> None:
+    draw, one, other = Random(SEED), '{"a": [{"b": 1}, 2], "c": {}}', '{"d": {"e": [3]}, "f": null}'
+    blended = [mutation.blended(draw, one, other) for _ in range(200)]
+
+    assert sum(_is_json(each) for each in blended) > 150
+    assert len(set(blended)) > 20
 
 
 def test_a_parser_that_fails_or_dawdles_is_found() -> None:
@@ -85,6 +115,9 @@ def test_a_parser_that_fails_or_dawdles_is_found() -> None:
 
     [found] = parsers.explore({"strict": quoted}, 200, SEED)
     assert found.what.startswith("parser strict: AssertionError")
+    failed = swarm.explore({"strict": quoted}, 2_000, SEED)["strict"].findings
+    assert len(failed) == swarm.MOST_FINDINGS
+    assert all(b'"' in each.sent for each in failed)
     with pytest.raises(parsers.TooSlowError):
         parsers.check(dawdling, "x")
 
@@ -114,6 +147,8 @@ def test_a_log_with_an_error_or_a_secret_and_a_program_that_grows_are_found() ->
     assert verdict.of_line('{"level": "WARNING", "event": "x"}', ("a-secret",)) is None
     assert verdict.of_memory("gateway", 200 * 2**20, 400 * 2**20) is not None
     assert verdict.of_memory("gateway", 200 * 2**20, 220 * 2**20) is None
+    assert verdict.of_second_half("gateway", 200 * 2**20, 220 * 2**20) is not None
+    assert verdict.of_second_half("gateway", 200 * 2**20, 204 * 2**20) is None
 
 
 def test_what_hangs_each_time_is_found_and_what_was_slow_once_is_not(place: Site) -> None:
@@ -124,6 +159,14 @@ def test_what_hangs_each_time_is_found_and_what_was_slow_once_is_not(place: Site
 
     assert [each.sent for each in found] == [hangs]
     assert flood.hanging(place.gateway, [flood.LEAST]) == []
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 class _Server(socketserver.TCPServer):

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from services.gateway import problems
 from shared.scim import messages
 from tests.fuzz.wire import Answer
 
@@ -16,6 +17,9 @@ ASSETS = frozenset({"text/css", "text/javascript", "image/png"})
 LONGEST_SECONDS = 1.0
 GROWTH, SLACK = 1.25, 24 * 2**20
 """What a process may grow by after its start, and beyond that in bytes: caches fill up to a bound."""
+
+FLAT = 1.04
+"""What it may grow by in the second half of a long run: what is flat is not smooth."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +66,13 @@ def of_memory(name: str, before: int, after: int) -> Finding | None:
     return Finding(what=f"{name} grew from {before / 2**20:.0f} to {after / 2**20:.0f} MB")
 
 
+def of_second_half(name: str, middle: int, last: int) -> Finding | None:
+    """Return what is wrong with the memory of a program that has seen everything before the middle of a long run."""
+    if last <= middle * FLAT:
+        return None
+    return Finding(what=f"{name} still grew in the second half, from {middle / 2**20:.0f} to {last / 2**20:.0f} MB")
+
+
 def _of_policy(answer: Answer) -> str | None:
     """Return what is wrong with the headers of a page: a script that somebody put into a value must not run."""
     policy = answer.headers.get("content-security-policy", "")
@@ -81,5 +92,9 @@ def _of_error(answer: Answer) -> str | None:
         body = json.loads(answer.body)
     except ValueError:
         return f"no JSON: {answer.body[:200]!r}"
-    is_told = "error" in body or (body.get("schemas") == [messages.ERROR] and body["status"] == str(answer.status))
+    is_told = (
+        "error" in body
+        or (body.get("schemas") == [messages.ERROR] and body["status"] == str(answer.status))
+        or (answer.headers.get("content-type") == problems.MEDIA_TYPE and body.get("status") == answer.status)
+    )
     return None if is_told else f"no error of the protocol: {answer.body[:200]!r}"

@@ -16,8 +16,11 @@ from tests.fuzz.verdict import Finding
 
 PROGRAMS = ("gateway", "worker", "portal")
 SECONDS = 1.0
-WARM, LAST = slice(15, 35), slice(80, 100)
-"""Which samples are those after the start and those at the end, in hundredths of all."""
+WARM, MIDDLE, LAST = slice(15, 35), slice(50, 60), slice(90, 100)
+"""Which samples are those after the start, those when each cache is full, and the last, in hundredths of all."""
+
+LONG = 600
+"""Samples of a run that is long enough for a program to have to stay as it is in its second half."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +29,20 @@ class Memory:
 
     samples: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
 
-    def ends(self) -> Mapping[str, tuple[int, int]]:
-        """Return what each program took up after its start, and at the end."""
-        return {name: (_median(taken, WARM), _median(taken, LAST)) for name, taken in self.samples.items()}
+    def tenths(self) -> Mapping[str, list[int]]:
+        """Return what each program took up in each tenth of the time."""
+        return {
+            name: [_median(taken, slice(part, part + 10)) for part in range(0, 100, 10)]
+            for name, taken in self.samples.items()
+        }
 
     def findings(self) -> list[Finding]:
-        """Return which programs have grown."""
-        found = (verdict.of_memory(name, *ends) for name, ends in self.ends().items())
+        """Return which programs have grown, and which have still grown in the second half of a long run."""
+        found = []
+        for name, taken in self.samples.items():
+            found.append(verdict.of_memory(name, _median(taken, WARM), _median(taken, LAST)))
+            if len(taken) >= LONG:
+                found.append(verdict.of_second_half(name, _median(taken, MIDDLE), _median(taken, LAST)))
         return [each for each in found if each is not None]
 
 

@@ -12,6 +12,7 @@ PATIENCE = 60.0
 
 BODILESS = frozenset({204, 304})
 CHUNK = 65_536
+EVENTS = "text/event-stream"
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3}) ")
 
 
@@ -89,7 +90,7 @@ class Wire:
         _send(self._socket, request)
         begun = time.perf_counter()
         answer = self._read(is_head=request.startswith(b"HEAD "), begun=begun)
-        if answer.headers.get("connection", "").lower() == "close":
+        if answer.headers.get("connection", "").lower() == "close" or _is_endless(answer.headers):
             self.close()
         return answer
 
@@ -103,7 +104,8 @@ class Wire:
             return self._read(is_head=is_head, begun=begun)
         pairs = (line.partition(": ") for line in head.decode("latin-1").split("\r\n")[1:])
         headers = {key.lower(): value for key, _, value in pairs if key}
-        body = b"" if is_head or int(status[1]) in BODILESS else self._body(headers)
+        is_bare = is_head or int(status[1]) in BODILESS or _is_endless(headers)
+        body = b"" if is_bare else self._body(headers)
         return Answer(status=int(status[1]), headers=headers, body=body, seconds=seconds)
 
     def _body(self, headers: Mapping[str, str]) -> bytes:
@@ -138,6 +140,11 @@ class Wire:
         return chunk
 
 
+def _is_endless(headers: Mapping[str, str]) -> bool:
+    """Whether an answer goes on for as long as somebody looks at it, as that of a live page does."""
+    return headers.get("content-type", "").startswith(EVENTS)
+
+
 def _send(connection: socket.socket, sent: bytes) -> None:
     """Send as much as the server takes: it may have answered, and hung up, before the end."""
     try:
@@ -158,6 +165,8 @@ def _everything(connection: socket.socket) -> bytes:
     try:
         while chunk := connection.recv(CHUNK):
             received.append(chunk)
+            if b"\r\nContent-Type: " + EVENTS.encode() in received[0]:
+                break
     except ConnectionError:
         pass
     return b"".join(received)

@@ -151,6 +151,21 @@ def test_the_longest_filter_fits_into_a_request_line(client: Client, stack: Sett
     assert (status, found["totalResults"]) == (200, 0)
 
 
+@pytest.mark.parametrize("body", [b"zz\r\nemail=a\r\n0\r\n\r\n", b"5\r\nab"], ids=["malformed chunk", "cut off chunk"])
+def test_a_form_that_does_not_arrive_whole_is_refused_with_a_page(stack: Settings, body: bytes) -> None:
+    host, _, port = stack.portal_bind.rpartition(":")
+    head = b"POST /sign-in HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n"
+    form = b"Content-Type: application/x-www-form-urlencoded\r\n\r\n"
+
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(head + form + body)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+
+    assert answer.split(b" ", 2)[1] == b"400", answer
+    assert b"did not arrive whole" in answer
+
+
 def test_a_longer_request_line_is_refused_as_a_scim_error(client: Client, stack: Settings) -> None:
     status, error = get(stack, client, "x" * serving.LONGEST_LINE)
 

@@ -2,10 +2,8 @@
 
 import socket
 import ssl
-import sysconfig
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -14,29 +12,13 @@ from sqlalchemy import Engine
 
 from services.directory import admins, database, ids, portal_sessions, tokens
 from services.directory.tokens import Terms
-from services.stack import children, ports
-from services.stack.children import Child, Program
+from services.stack import ports
 from shared.settings import Settings
-from tests import conftest, stacks
+from tests import conftest, proxies, stacks
 from tests.factories import Tenant, person
+from tests.proxies import PATIENCE, Proxy
 
-CADDY = Path(sysconfig.get_path("scripts")) / "caddy"
-CONFIGURATION = Path(__file__).parents[2] / "docker" / "Caddyfile"
-PATIENCE = 120.0
 SCIM = "/rest/scim/v2"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Proxy:
-    """A proxy that runs: its port for TLS, and the certificate of the authority that signs its own."""
-
-    port: int
-    authority: Path
-
-    @property
-    def trusting(self) -> ssl.SSLContext:
-        """What a client needs to trust it."""
-        return ssl.create_default_context(cafile=str(self.authority))
 
 
 @pytest.fixture(scope="module")
@@ -56,33 +38,8 @@ def behind_engine(behind: Settings) -> Iterator[Engine]:
 
 @pytest.fixture(scope="module")
 def proxy(behind: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
-    with running(tmp_path_factory.mktemp("proxy"), behind.gateway_bind, behind.portal_bind) as found:
+    with proxies.running(tmp_path_factory.mktemp("proxy"), behind.gateway_bind, behind.portal_bind) as found:
         yield found
-
-
-@contextmanager
-def running(data: Path, gateway: str, portal: str) -> Iterator[Proxy]:
-    """Run the proxy before a gateway and a portal."""
-    chosen = ports.choose({"tls": "127.0.0.1:0", "plain": "127.0.0.1:0"})
-    port = ports.split(chosen["tls"])[1]
-    environ = conftest.environment() | {
-        "HOME": str(data),
-        "XDG_DATA_HOME": str(data),
-        "XDG_CONFIG_HOME": str(data),
-        "MUSTER_PROXY_HTTPS_PORT": str(port),
-        "MUSTER_PROXY_HTTP_PORT": str(ports.split(chosen["plain"])[1]),
-        "MUSTER_GATEWAYS": gateway,
-        "MUSTER_PORTALS": portal,
-    }
-    argv = (str(CADDY), "run", "--config", str(CONFIGURATION), "--adapter", "caddyfile")
-    child = Child(Program(name="proxy", argv=argv, environment=environ), children.quiet)
-    found = Proxy(port=port, authority=data / "caddy" / "pki" / "authorities" / "local" / "root.crt")
-    try:
-        assert children.until(lambda: child.has_exited() or _speaks(found), PATIENCE)
-        assert not child.has_exited(), child.ending()
-        yield found
-    finally:
-        children.stop([child], 60, children.quiet)
 
 
 @pytest.fixture
@@ -148,7 +105,7 @@ def test_old_versions_of_tls_are_refused(proxy: Proxy, version: ssl.TLSVersion) 
     with pytest.warns(DeprecationWarning, match=r"TLSv1"):
         old.minimum_version = old.maximum_version = version
 
-    with pytest.raises(ssl.SSLError, match=r"(?i)version|protocol"), _plain(proxy) as connection:
+    with pytest.raises(ssl.SSLError, match=r"(?i)version|protocol"), proxies.plain(proxy) as connection:
         old.wrap_socket(connection, server_hostname="localhost")
 
 
@@ -157,7 +114,7 @@ def test_later_versions_of_tls_are_spoken_with_forward_secrecy(proxy: Proxy, ver
     context = proxy.trusting
     context.minimum_version = context.maximum_version = version
 
-    with _plain(proxy) as plain, context.wrap_socket(plain, server_hostname="localhost") as connection:
+    with proxies.plain(proxy) as plain, context.wrap_socket(plain, server_hostname="localhost") as connection:
         spoken, cipher = connection.version(), connection.cipher()
 
     assert spoken == version.name.replace("v1_", "v1.")
@@ -201,7 +158,7 @@ def test_a_header_of_the_client_makes_no_other_path(proxy: Proxy) -> None:
 def test_a_gateway_hears_of_a_body_when_it_has_come_whole(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as gateway:
         address = f"127.0.0.1:{gateway.getsockname()[1]}"
-        with running(tmp_path, address, address) as found, _tls(found) as client:
+        with proxies.running(tmp_path, address, address) as found, proxies.tls(found) as client:
             client.sendall(b"POST /scim/v2/Users HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n12345")
             gateway.settimeout(1)
             with pytest.raises(TimeoutError):
@@ -224,7 +181,7 @@ def test_a_gateway_hears_of_a_body_when_it_has_come_whole(tmp_path: Path) -> Non
 
 
 def test_headers_that_do_not_come_are_not_waited_for(proxy: Proxy) -> None:
-    with _tls(proxy) as connection:
+    with proxies.tls(proxy) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
 
         assert connection.recv(1_000) == b""
@@ -232,7 +189,7 @@ def test_headers_that_do_not_come_are_not_waited_for(proxy: Proxy) -> None:
 
 def test_a_gateway_that_is_away_is_told_in_the_protocols_words(tmp_path: Path) -> None:
     nobody = ports.choose({"x": "127.0.0.1:0"})["x"]
-    with running(tmp_path, nobody, nobody) as found:
+    with proxies.running(tmp_path, nobody, nobody) as found:
         answer = httpx.get(f"https://localhost:{found.port}{SCIM}/Users", verify=found.trusting, timeout=PATIENCE)
 
     assert (answer.status_code, answer.json()["status"]) == (502, "502")
@@ -269,7 +226,7 @@ def test_a_large_body_is_refused_in_the_protocols_words(outside: httpx.Client) -
 
 
 def test_headers_without_end_are_not_read(proxy: Proxy, outside: httpx.Client) -> None:
-    with _plain(proxy) as plain, proxy.trusting.wrap_socket(plain, server_hostname="localhost") as connection:
+    with proxies.plain(proxy) as plain, proxy.trusting.wrap_socket(plain, server_hostname="localhost") as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X-Long: " + b"x" * 200_000 + b"\r\n\r\n")
         answer = connection.recv(1_000)
 
@@ -286,15 +243,9 @@ def _client(proxy: Proxy, tenant: Tenant) -> httpx.Client:
     )
 
 
-@contextmanager
-def _tls(proxy: Proxy) -> Iterator[ssl.SSLSocket]:
-    with _plain(proxy) as plain, proxy.trusting.wrap_socket(plain, server_hostname="localhost") as connection:
-        yield connection
-
-
 def _said(proxy: Proxy, request: bytes) -> bytes:
     """Return all that is answered to a request."""
-    with _tls(proxy) as connection:
+    with proxies.tls(proxy) as connection:
         connection.sendall(request)
         return b"".join(iter(lambda: connection.recv(65_536), b""))
 
@@ -309,17 +260,3 @@ def _admin(proxy: Proxy, engine: Engine, tenant: Tenant) -> httpx.Client:
         secret = portal_sessions.begin(connection, admin)
     url = f"https://localhost:{proxy.port}"
     return httpx.Client(base_url=url, verify=proxy.trusting, cookies={"muster-session": secret}, timeout=60)
-
-
-def _plain(proxy: Proxy) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", proxy.port), timeout=PATIENCE)
-
-
-def _speaks(proxy: Proxy) -> bool:
-    if not proxy.authority.exists() or not proxy.authority.stat().st_size:
-        return False
-    try:
-        with _plain(proxy) as plain, proxy.trusting.wrap_socket(plain, server_hostname="localhost"):
-            return True
-    except OSError:
-        return False

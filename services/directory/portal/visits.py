@@ -9,14 +9,18 @@ import secrets
 from urllib.parse import urlsplit
 
 from flask import Response, g, request
+from gunicorn.http.errors import ParseException
+from werkzeug.exceptions import ClientDisconnected
 
 from services.directory import portal_sessions
 from services.directory.permissions import Permission
 from services.directory.portal.desk import Desk
+from services.directory.portal.errors import ToldError
 from services.directory.portal_sessions import LONGEST, Visitor
 
 SESSION, VISIT = "muster-session", "muster-visit"
 FIELD = "csrf"
+BROKEN_OFF = "The form did not arrive whole. Go back, and send it again."
 
 
 def begin(desk: Desk, *, is_click: bool) -> None:
@@ -40,9 +44,12 @@ def may_still(desk: Desk, needs: Permission) -> bool:
 
 
 def has_word() -> bool:
-    """Whether a form comes from a page of ours, in this very browser."""
+    """Whether a form comes from a page of ours, in this very browser. Raises ToldError when it has not come whole."""
     site = request.headers.get("Sec-Fetch-Site", "same-origin")
-    given = request.form.get(FIELD, "")
+    try:
+        given = request.form.get(FIELD, "")
+    except (OSError, ParseException, ClientDisconnected) as error:
+        raise ToldError(400, BROKEN_OFF) from error
     return site in {"same-origin", "none"} and hmac.compare_digest(given.encode(), g.csrf.encode())
 
 

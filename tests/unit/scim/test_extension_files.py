@@ -156,8 +156,10 @@ def test_a_bad_file_is_told_its_place_and_its_rule(fields: Any, said: str) -> No
     [
         ("", "the file: 'resourceType', 'id', 'name', 'attributes' are missing"),
         ("name = ", "the file is not TOML"),
+        ("name = " + "9" * 5_000, "the file is not TOML"),
         ("[]", "the file is not TOML"),
         (" {", "the file is not JSON"),
+        ('{"name": ' + "9" * 5_000 + "}", "the file is not JSON"),
         ('{"name": "a", "name": "b"}', "the same key twice"),
         ('{"a":' * 100_000, "the file is not JSON"),
     ],

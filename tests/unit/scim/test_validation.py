@@ -1,9 +1,12 @@
 """Bodies of POST and PUT become canonical resources, or are refused for what is wrong in them."""
 
 import copy
+import gc
+from itertools import combinations
 from typing import Any
 
 import pytest
+from marshmallow.schema import SchemaMeta
 
 from shared.scim import validation
 from shared.scim.attributes import ResourceType
@@ -157,3 +160,17 @@ def test_a_group_without_its_members_is_valid() -> None:
     validation.check(GROUPS, valid)
 
     assert valid == {"displayName": "Engineers"}
+
+
+def test_whoever_sends_other_attributes_each_time_takes_up_no_more_memory() -> None:
+    names = [
+        each.name for each in USERS.schema.attributes if each.is_writable and not (each.is_complex or each.required)
+    ]
+    sent = list(combinations(names, 5))
+
+    for chosen in sent:
+        validation.resource(USERS, user(**dict.fromkeys(chosen)))
+    gc.collect()
+
+    kept = sum(isinstance(each, SchemaMeta) for each in gc.get_objects())
+    assert kept < validation.MOST_SHAPES + 100 < len(sent)

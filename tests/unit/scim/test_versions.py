@@ -27,6 +27,8 @@ def test_a_version_becomes_a_weak_entity_tag() -> None:
         ('"1", "2"', False),
         ('"1,7"', False),
         ('"', False),
+        ('""', False),
+        ('W/"", "7"', True),
         ("", False),
         ('"*"', False),
         ('"a"7"', False),
