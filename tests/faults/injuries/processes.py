@@ -109,6 +109,18 @@ def poison_kills(field: Field) -> Iterator[None]:
 
 
 @contextmanager
+def poison_kills_gateways(field: Field) -> Iterator[None]:
+    """Send such operations while there is no worker, so that gateways have to apply them."""
+    field.site.stop_role("worker")
+    with (
+        _armed(field, {armed.POISON: requests.POISON}, "gateway"),
+        field.workload.crowd(1, requests.of_poison, patience=0),
+    ):
+        yield
+    field.site.up("worker")
+
+
+@contextmanager
 def _armed(field: Field, ordered: Mapping[str, str], *roles: str) -> Iterator[None]:
     """Have roles run armed for the duration of the block."""
     field.site.extra = {**armed.ENVIRONMENT, **ordered}
