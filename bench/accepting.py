@@ -20,7 +20,8 @@ from services.directory.journal import Write
 from services.stack import binaries
 from shared.scim import resource_types
 
-_NEW = "ARRAY[uuidv7()]"
+_DOCUMENT = re.compile(r"E?'(\[\{.*?\}\])'")
+"""The writes, as one JSON document."""
 
 
 def prepare(field: Field, tenant_id: UUID, token_id: UUID) -> Path:
@@ -65,12 +66,15 @@ def _script(engine: Engine, tenant_id: UUID, token_id: UUID) -> str:
         is_new=True,
     )
     statement = _sent(engine, write)
+    found = _DOCUMENT.search(statement)
+    if found is None or any(str(id_) not in found[1] for id_ in (write.id, write.lane)):
+        raise MissingError("the accept statement names its ids in a way that is not known here")
+    fresh = found[0]
     for id_ in (write.id, write.lane):
-        if id_.hex not in statement:
-            raise MissingError("the accept statement names its ids in a way that is not known here")
-        statement = statement.replace(f"'{{{id_.hex}}}'", _NEW)
+        fresh = f"replace({fresh}, '{id_}', cast(uuidv7() AS text))"
+    statement = statement.replace(found[0], fresh)
     # pgbench takes a colon before a letter for a variable of its own; in the document it can be written otherwise.
-    statement = re.sub(r"(?<=\w):(?=\w)", lambda _: r"\\\\u003a", statement)
+    statement = re.sub(r"(?<=\w):(?=\w)", lambda _: r"\\u003a", statement)
     statement = re.sub(r'":(?=\w)', '": ', statement)
     return f"{' '.join(statement.split())};\n"
 

@@ -27,6 +27,7 @@ class Frame:
 
 FRAMES: Mapping[str, Frame] = {
     "throughput": Frame(row="creates", title="Creates a second", across="connections", up="creates/s"),
+    "workers": Frame(row="workers", title="Creates that take 20 ms each", across="worker processes", up="creates/s"),
     "latency": Frame(
         row="latency",
         title="Creates at 60 % of each one's top load",

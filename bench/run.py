@@ -15,7 +15,7 @@ from bench import contestants, figures, results
 from bench.contestants import MissingError
 from bench.figures import Found
 from bench.generator import LoadError
-from bench.rows import groups, reads, whole, writes
+from bench.rows import groups, reads, whole, workers, writes
 from bench.scale import QUICK, WHOLE, Scale
 
 ROWS: Mapping[str, Callable[[Scale], Found]] = {
@@ -29,6 +29,7 @@ ROWS: Mapping[str, Callable[[Scale], Found]] = {
     "members": groups.members,
     "patch": groups.large,
     "groups": groups.reads,
+    "workers": workers.workers,
     "simulate": whole.simulate,
     "soak": whole.soak,
 }

@@ -28,6 +28,8 @@ class Scale:
     )
     large_patch: int = 10_000
     page: int = 100
+    workers: tuple[int, ...] = (1, 2, 4, 8)
+    """Numbers of worker processes."""
     tenants: int = 20
     simulated: tuple[int, int, int] = (10_000, 200, 50_000)
     """People, groups and memberships."""
@@ -55,5 +57,6 @@ QUICK = Scale(
     peer_group_sizes={SCIM2: (10, 1_000), SCIMMY: (10, 1_000), DJANGO: (10, 1_000)},
     large_patch=2_000,
     tenants=5,
+    workers=(1, 4),
     simulated=(200, 10, 1_000),
 )

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
-from pythonjsonlogger.json import JsonFormatter
+from pythonjsonlogger.orjson import OrjsonFormatter
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _NOISY = ("alembic", "celery.app.trace", "celery.worker.strategy", "celery.beat", "httpx")
@@ -27,7 +27,7 @@ class _BoundIds(logging.Filter):
         return True
 
 
-class _Formatter(JsonFormatter):
+class _Formatter(OrjsonFormatter):
     def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's own name.
         """Return where an exception came from, without its text, which may quote an attribute's value or a token."""
         lines: list[str] = []

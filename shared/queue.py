@@ -177,12 +177,13 @@ def beat_seconds(settings: Settings) -> float:
     return max(LONGEST_SILENCE_SECONDS, 3 * settings.sweep_seconds)
 
 
-def clear(redis: Redis, shard: int, *, is_patient: bool = False) -> None:
-    """Take the flag of a wake down, before the shard is looked at: a write that comes later rings again."""
+def clear(redis: Redis, shards: Sequence[int], *, is_patient: bool = False) -> None:
+    """Take the flags of a wake down, before its shards are looked at: a write that comes later rings again."""
     try:
-        redis.delete(_flag(shard, is_patient))
+        if shards:
+            redis.delete(*(_flag(shard, is_patient) for shard in shards))
     except RedisError as error:
-        logger.warning("wake flag not cleared", extra={"shard": shard, "error": type(error).__name__})
+        logger.warning("wake flags not cleared", extra={"shards": list(shards), "error": type(error).__name__})
 
 
 def _take_flags(redis: Redis, shards: Sequence[int], is_patient: bool) -> list[int]:

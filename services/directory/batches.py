@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping
 
-from services.directory import tables
+from services.directory import runs, tables
 from services.directory.journal import Operation
 
 BATCH = 100
@@ -43,6 +43,27 @@ WHERE o.state = 'pending' AND o.shard = %(shard)s
 ORDER BY o.tenant_id, o.position
 LIMIT %(limit)s
 FOR UPDATE OF o
+"""  # noqa: S608 - of names in this file.
+
+# Who gets into a shard gets its operations in the same step. What is seen was there before the lock was: what somebody
+# settled meanwhile is looked at again to be locked, and left out; what somebody began meanwhile is none of ours yet.
+_OF_SEVERAL = f"""
+WITH free AS MATERIALIZED (
+  SELECT shard FROM unnest(cast(%(shards)s AS integer[])) AS wanted(shard)
+  WHERE pg_try_advisory_xact_lock(%(space)s, shard)
+)
+SELECT f.shard AS free, o.*, clock_timestamp() AS now,
+       coalesce((SELECT running FROM shard WHERE id = f.shard), '{{}}') AS unfinished,
+       (SELECT catalogue_version FROM tenant t WHERE t.id = o.tenant_id) AS catalogue_version
+FROM free f LEFT JOIN LATERAL (
+  SELECT {_COLUMNS}, o.position, o.not_before > clock_timestamp() AS waits
+  FROM operation o
+  WHERE o.state = 'pending' AND o.shard = f.shard
+  ORDER BY o.tenant_id, o.position
+  LIMIT %(limit)s
+  FOR UPDATE OF o
+) AS o ON true
+ORDER BY o.tenant_id, o.position
 """  # noqa: S608 - of names in this file.
 
 # Every step reads so few entries of an index, however long the backlog is:
@@ -135,13 +156,63 @@ class Batch:
     """Where the next round of turns begins."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Several:
+    """What is due in several shards: the batch of those that fit into it, and what is to become of the others."""
+
+    batch: Batch
+    held: Sequence[int]
+    """Others drain these."""
+    alone: Sequence[int]
+    """These have more than fits, or something that must be looked at alone."""
+    left: Sequence[int]
+    """These would have made the batch too large."""
+
+
+def of_several(connection: Connection, shards: Sequence[int], limit: int, most: int) -> Several:
+    """Get into those of the shards that nobody drains, and lock all that is due there.
+
+    A shard has its place in the batch when it has fewer than `limit` operations, and all that come before have left
+    enough of `most`; the first one always has.
+    """
+    parameters = {"shards": list(shards), "space": runs.LOCK_SPACE, "limit": limit}
+    rows = connection.exec_driver_sql(_OF_SEVERAL, parameters).mappings().all()
+    by_shard: dict[int, list[RowMapping]] = {}
+    for row in rows:
+        by_shard.setdefault(row["free"], []).append(row)
+    taken: set[int] = set()
+    alone, left, room = [], [], most
+    for shard in filter(by_shard.__contains__, shards):
+        operations = [row for row in by_shard[shard] if row["id"] is not None]
+        if by_shard[shard][0]["unfinished"] or len(operations) == limit or any(map(_is_special, operations)):
+            alone.append(shard)
+        elif operations and len(operations) > room and room < most:
+            left.append(shard)
+        else:
+            taken.add(shard)
+            room -= len(operations)
+    chosen = [row for row in rows if row["id"] is not None and row["free"] in taken]
+    held = [shard for shard in shards if shard not in by_shard]
+    return Several(batch=_batch(_ready(chosen), is_everything=True), held=held, alone=alone, left=left)
+
+
+def _is_special(row: RowMapping) -> bool:
+    """Whether an operation waits for a wave of its bulk request, or failed before."""
+    return bool(row["wave"] or row["starts"] or row["delays"])
+
+
+def _ready(rows: Sequence[RowMapping]) -> list[RowMapping]:
+    """Leave out the lanes that wait for the next start of an operation."""
+    waiting = {row["lane"] for row in rows if row["waits"]}
+    return [row for row in rows if row["lane"] not in waiting]
+
+
 def everything(connection: Connection, shard: int, limit: int = BATCH) -> Batch | None:
     """Lock all that is due in a shard; None when that may be more than `limit` operations, or waits for others."""
     rows = connection.exec_driver_sql(_ALL, {"shard": shard, "limit": limit}).mappings().all()
     if len(rows) == limit or any(row["wave"] for row in rows):
         return None
-    waiting = {row["lane"] for row in rows if row["waits"]}
-    return _batch([row for row in rows if row["lane"] not in waiting], is_everything=True)
+    return _batch(_ready(rows), is_everything=True)
 
 
 def in_turn(connection: Connection, shard: int, after: UUID = FROM_THE_START, limit: int = BATCH) -> Batch:
@@ -160,7 +231,7 @@ def _batch(rows: Sequence[RowMapping], *, is_everything: bool) -> Batch:
         unfinished=rows[0]["unfinished"],
         catalogue_versions={row["tenant_id"]: row["catalogue_version"] for row in rows},
         is_everything=is_everything,
-        next_after=rows[0]["round_ends"] or FROM_THE_START,
+        next_after=rows[0].get("round_ends") or FROM_THE_START,
     )
 
 

@@ -6,7 +6,7 @@ a batch fails it is rolled back as a whole, and its operations are run one by on
 """
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from uuid import UUID
@@ -18,20 +18,19 @@ from services.directory import (
     backoff,
     batches,
     bulk_journal,
-    database,
     failed_starts,
     failures,
-    journal,
     runs,
-    tenancy,
 )
-from services.directory.apply import Applied, apply, create_all, is_plain_create, refusal
+from services.directory.apply import Applied
+from services.directory.applying import Applier
 from services.directory.attempts import Attempt, Watch
-from services.directory.batches import Batch
+from services.directory.batches import Batch, Several
 from services.directory.bulk_journal import Ring
 from services.directory.catalogues import Catalogues
-from services.directory.failed_starts import Announce, FailedStarts
+from services.directory.failed_starts import Announce, FailedStart, FailedStarts
 from services.directory.journal import Operation
+from services.directory.pace import Pace
 from services.directory.recent_tenants import RecentTenants
 from services.directory.region_placing import Placer
 from shared import metrics
@@ -40,6 +39,11 @@ from shared.outcomes import Reply
 logger = logging.getLogger(__name__)
 
 Choose = Callable[[Connection, int], Batch]
+SECONDS = 0.05
+"""A transaction takes several shards together as long as their operations take no longer than this."""
+
+SHARED_SECONDS = 0.01
+"""The same while several tenants have writes."""
 
 
 class _UnfinishedRunError(Exception):
@@ -47,11 +51,11 @@ class _UnfinishedRunError(Exception):
 
 
 class _FailedStartError(Exception):
-    """An operation failed, which has been written down already."""
+    """An operation failed, which has been written down already, and is to be told."""
 
-    def __init__(self, dead: int) -> None:
-        super().__init__(f"{dead} dead")
-        self.dead = dead
+    def __init__(self, failed: FailedStart) -> None:
+        super().__init__(failed.fault.name)
+        self.failed = failed
 
 
 class _SuspectError(Exception):
@@ -65,6 +69,14 @@ class Progress:
     settled: int
     is_done: bool
     """Whether nothing that is due was left."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rest:
+    """What a drain of several shards left: those to be advanced alone, and those to be rung for again."""
+
+    alone: Sequence[int] = ()
+    left: Sequence[int] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +94,7 @@ class Drainer:
     watch: Watch = attempts.unwatched
     catalogues: Catalogues = field(default_factory=Catalogues)
     placer: Placer = field(default_factory=Placer)
+    _pace: Pace = field(default_factory=Pace)
     _rounds: dict[int, UUID] = field(default_factory=dict)
     """The shards with a backlog, and after which tenant the next round of turns begins."""
     _tenants: RecentTenants = field(default_factory=RecentTenants)
@@ -111,7 +124,7 @@ class Drainer:
         except _SuspectError:
             pass
         except _FailedStartError as failed:
-            died = failed.dead
+            died = self.failed_starts.tell(failed.failed)
         except Exception as error:
             if not attempt.is_begun:
                 # Nobody got in, or nothing could be read: that would be so for a single operation, too.
@@ -119,6 +132,38 @@ class Drainer:
             logger.warning("batch failed", extra={"shard": shard, "fault": backoff.classify(error).name})
         alone = self._one_by_one(shard)
         return replace(alone, settled=died + alone.settled)
+
+    def advance_together(self, shards: Sequence[int]) -> Rest:
+        """Apply what is due in several shards in as few transactions as possible, each of them short.
+
+        A shard that others drain is waited for as `advance` does, and those that are free by then come along. Whatever
+        fails, or does not fit, is left to be advanced alone. Raises nothing.
+        """
+        rest, alone, left, is_waiting = sorted(set(shards)), list[int](), list[int](), False
+        while len(rest) > 1:
+            try:
+                several = self._several(rest, first=rest[0] if is_waiting else None)
+            except Exception as error:
+                logger.warning("batch failed", extra={"shards": rest, "fault": backoff.classify(error).name})
+                break
+            alone, left = [*alone, *several.alone], [*left, *several.left]
+            rest, is_waiting = list(several.held), True
+        return Rest(alone=[*alone, *rest], left=left)
+
+    def _several(self, shards: Sequence[int], first: int | None) -> Several:
+        """Apply what is due in those of the shards that are free, in one transaction."""
+        is_shared = self._tenants.are_several()
+        limit = batches.SHARED_BATCH if is_shared else batches.BATCH
+        most = self._pace.within(SHARED_SECONDS if is_shared else SECONDS)
+        attempt, results = Attempt(), list[Applied]()
+        with self.watch() as attempt.go_on, runs.entered_several(self.engine, first) as connection:
+            several = batches.of_several(connection, shards, limit, min(most, batches.BATCH))
+            if several.batch.operations:
+                results = self.applier.apply(connection, several.batch, attempt)
+        if results:
+            self._note(several.batch, attempt)
+            self._tell(several.batch.operations, results)
+        return several
 
     def _choose(self, connection: Connection, shard: int) -> Batch:
         """Take everything, or when that is too much let the tenants have their turns until it is not."""
@@ -146,7 +191,7 @@ class Drainer:
             except _UnfinishedRunError:
                 settled += self.failed_starts.recover(shard)
             except _FailedStartError as failed:
-                settled += failed.dead
+                settled += self.failed_starts.tell(failed.failed)
             except Exception as error:
                 if attempt.at_work is None:
                     raise
@@ -160,41 +205,46 @@ class Drainer:
 
     def _batch(self, shard: int, choose: Choose, attempt: Attempt) -> Batch:
         """Apply what is chosen in one transaction."""
+        wrong: Exception | None = None
         with self.watch() as attempt.go_on, runs.entered(self.engine, shard) as connection:
             batch = choose(connection, shard)
-            if batch.unfinished:
-                raise _UnfinishedRunError
-            operations, attempt.is_begun = batch.operations, True
-            if not operations:
+            attempt.is_begun = not batch.unfinished
+            _refuse_suspects(batch)
+            if not batch.operations:
                 return batch
-            if len(operations) > 1 and any(operation.starts or operation.delays for operation in operations):
-                raise _SuspectError
-            if len(operations) == 1:
+            if len(batch.operations) == 1:
                 # Alone it is to blame for whatever fails.
-                attempt.at_work = operations[0]
-            failure, suspicion = None, None
+                attempt.at_work = batch.operations[0]
             try:
-                results = self._run(connection, shard, batch, attempt)
+                results = self.applier.apply(connection, batch, attempt)
             except Exception as error:
-                fault = backoff.classify(error)
-                is_known = attempt.at_work is not None or bool(attempt.together)
-                if connection.invalidated or not is_known or not (fault.counts or len(operations) == 1):
-                    # The lock went with the connection, so a failure is written down on another one.
-                    raise
-                # The lock is still held: the failure is written down before anybody else can start the same again.
-                runs.go_back(connection)
-                if attempt.at_work is None:
-                    failures.suspect(connection, [operation.id for operation in attempt.together])
-                    suspicion = error
-                else:
-                    failure = self.failed_starts.keep(connection, attempt.at_work, error, attempt.seconds)
-        self._tenants.note(batch.catalogue_versions)
-        if suspicion is not None:
-            raise _SuspectError from suspicion
-        if failure is not None:
-            raise _FailedStartError(self.failed_starts.tell(failure)) from failure.error
-        self._tell(operations, results)
+                wrong = self._kept(connection, batch, attempt, error)
+        self._note(batch, attempt)
+        if wrong is not None:
+            raise wrong
+        self._tell(batch.operations, results)
         return batch
+
+    def _kept(self, connection: Connection, batch: Batch, attempt: Attempt, error: Exception) -> Exception:
+        """Write a failure down while the lock is held: before anybody else can start the same again.
+
+        Return what is to be raised after the commit. Raises the error itself where nobody is known to be to blame, and
+        where the lock went with the connection, so that the failure is written down on another one.
+        """
+        fault = backoff.classify(error)
+        is_known = attempt.at_work is not None or bool(attempt.together)
+        if connection.invalidated or not is_known or not (fault.counts or len(batch.operations) == 1):
+            raise error
+        runs.go_back(connection)
+        if attempt.at_work is None:
+            failures.suspect(connection, [operation.id for operation in attempt.together])
+            return _SuspectError()
+        return _FailedStartError(self.failed_starts.keep(connection, attempt.at_work, error, attempt.seconds))
+
+    def _note(self, batch: Batch, attempt: Attempt) -> None:
+        """Remember who had writes, and how long they took."""
+        self._tenants.note(batch.catalogue_versions)
+        self._pace.note(attempt.seconds, len(batch.operations))
 
     def _tell(self, operations: Sequence[Operation], results: Sequence[Applied]) -> None:
         """Tell of outcomes after their commit."""
@@ -205,32 +255,10 @@ class Drainer:
             logger.info("operation settled", extra=failed_starts.about(operation) | {"status": result.outcome.status})
         bulk_journal.ring(self.engine, operations, self.ring)
 
-    def _run(self, connection: Connection, shard: int, batch: Batch, attempt: Attempt) -> list[Applied]:
-        """Apply operations between a note that they are begun and its end; a failure in our hands is no crash."""
-        operations, begun = batch.operations, [operation.id for operation in batch.operations]
-        runs.note(self.engine, {shard: begun})
-        try:
-            catalogues = self.catalogues.of_versions(connection, batch.catalogue_versions)
-            refused = bulk_journal.refused(connection, operations)
-            results: list[Applied] = []
-            for some in tenancy.each(connection, attempt.each(_runs(operations, refused))):
-                if some[0].id in refused:
-                    results.append(Applied(outcome=refusal(some[0].id, refused[some[0].id])))
-                elif len(some) > 1:
-                    results += create_all(connection, some, catalogues, batch.now)
-                else:
-                    results.append(apply(connection, some[0], catalogues[some[0].tenant_id], batch.now))
-            results = self.placer.place(
-                connection, operations, results, batch.catalogue_versions, catalogues, batch.now
-            )
-            entries = [vars(entry) for result in results for entry in result.entries]
-            journal.settle(connection, [result.outcome for result in results], entries, run_of=shard)
-        except Exception:
-            # Still under the lock, so that nobody takes this run for one that did not end.
-            with database.autocommit(self.engine) as own:
-                runs.take_back(own, {shard: begun})
-            raise
-        return results
+    @property
+    def applier(self) -> Applier:
+        """What applies a batch."""
+        return Applier(engine=self.engine, catalogues=self.catalogues, placer=self.placer)
 
     @property
     def failed_starts(self) -> FailedStarts:
@@ -238,16 +266,9 @@ class Drainer:
         return FailedStarts(engine=self.engine, announce=self.announce, max_starts=self.max_starts, ring=self.ring)
 
 
-def _runs(operations: Sequence[Operation], refused: Collection[UUID]) -> list[list[Operation]]:
-    """Split operations, in their order, into those that are applied together: plain creates of one tenant and type."""
-    runs: list[list[Operation]] = []
-    kinds: list[tuple[UUID, str] | None] = []
-    for each in operations:
-        is_plain = each.id not in refused and is_plain_create(each)
-        kind = (each.tenant_id, each.resource_type) if is_plain else None
-        if kind is not None and kinds and kinds[-1] == kind:
-            runs[-1].append(each)
-        else:
-            runs.append([each])
-            kinds.append(kind)
-    return runs
+def _refuse_suspects(batch: Batch) -> None:
+    """Raise _UnfinishedRunError or _SuspectError where the operations must not run together."""
+    if batch.unfinished:
+        raise _UnfinishedRunError
+    if len(batch.operations) > 1 and any(operation.starts or operation.delays for operation in batch.operations):
+        raise _SuspectError

@@ -149,7 +149,8 @@ _SETTLE = """
 WITH ended AS (
   SELECT * FROM json_to_recordset(cast(%(outcomes)s AS json)) AS s(id uuid, status integer, outcome jsonb)
 ), run AS (
-  UPDATE shard SET running = '{}', settled = settled + %(number)s WHERE id = cast(%(shard)s AS integer)
+  UPDATE shard SET running = '{}', settled = settled + r.number
+  FROM json_to_recordset(cast(%(runs)s AS json)) AS r(id integer, number integer) WHERE shard.id = r.id
 ), done AS (
   UPDATE operation o
   SET state = 'settled', status = s.status, outcome = s.outcome, settled_at = clock_timestamp(), starts = o.starts + 1,
@@ -188,11 +189,11 @@ def settle(
     ended: Sequence[Outcome],
     entries: Sequence[Mapping[str, Any]] = (),
     *,
-    run_of: int | None = None,
+    runs: Mapping[int, int] | None = None,
 ) -> None:
     """Record outcomes, and entries of the history, in the transaction of the effects that they tell of.
 
-    With `run_of` they end the run of that shard.
+    `runs` are ended by them: how many of the operations are of which shard.
     """
     if not ended:
         return
@@ -202,10 +203,9 @@ def settle(
             [{"id": each.operation_id, "status": each.status, "outcome": each.document()} for each in ended]
         ),
         "entries": _json(entries),
-        "number": len(ended),
         "first": min(ids),
         "last": max(ids),
-        "shard": run_of,
+        "runs": _json([{"id": shard, "number": number} for shard, number in (runs or {}).items()]),
     }
     done = connection.exec_driver_sql(_SETTLE, parameters).scalar_one()
     assert done == len(ended), "an operation was settled by another while its row was locked"

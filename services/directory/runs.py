@@ -46,6 +46,15 @@ def entered(engine: Engine, shard: int) -> AbstractContextManager[Connection]:
     return database.transaction_from(engine, f"{tenancy.TO_SEVERAL}; {lock}; SAVEPOINT entered")
 
 
+def entered_several(engine: Engine, first: int | None) -> AbstractContextManager[Connection]:
+    """Begin a transaction that gets into several shards; nobody else drains the first one then, if one is named.
+
+    Whoever waits holds nothing meanwhile, so that nobody waits for somebody who waits.
+    """
+    wait = "" if first is None else f"; SELECT pg_advisory_xact_lock({LOCK_SPACE}, {first:d})"
+    return database.transaction_from(engine, f"{tenancy.TO_SEVERAL}{wait}")
+
+
 def go_back(connection: Connection) -> None:
     """Undo what was done since the shard was entered, and keep its lock."""
     connection.exec_driver_sql("ROLLBACK TO SAVEPOINT entered")

@@ -71,22 +71,27 @@ class Tasks:
             self.celery.task(task, name=name)
 
     def drain(self, shards: Sequence[object], *, is_patient: bool) -> None:
-        """Drain each of the shards that a wake names; what is none is left out."""
-        for shard in dict.fromkeys(map(_shard, shards[: queue.TOGETHER])):
-            if shard is None:
-                logger.warning("wake not understood")
-                metrics.count(metrics.WAKE_UNKNOWN)
-            else:
-                self._drain(shard, is_patient=is_patient)
+        """Drain the shards that a wake names, together as far as possible; what is none is left out.
 
-    def _drain(self, shard: int, *, is_patient: bool) -> None:
+        The flags of this wake are cleared first: a write that comes later rings again.
+        """
+        known = [shard for shard in map(_shard, shards[: queue.TOGETHER]) if shard is not None]
+        if len(known) < len(shards[: queue.TOGETHER]):
+            logger.warning("wake not understood")
+            metrics.count(metrics.WAKE_UNKNOWN)
+        queue.clear(self.redis, known, is_patient=is_patient)
+        rest = self.drainer.advance_together(known)
+        if rest.left:
+            queue.wake_all(self.celery, self.redis, rest.left)
+        for shard in rest.alone:
+            self._drain(shard)
+
+    def _drain(self, shard: int) -> None:
         """Apply a batch of what is due in a shard, and ring again for the rest: so shards have their turns, too.
 
-        The flag of this wake is cleared first: a write that comes later rings again. The rest of a backlog is patient:
-        a write that comes now is heard before it.
+        The rest of a backlog is patient: a write that comes now is heard before it.
         """
         with logs.bind(shard=str(shard)):
-            queue.clear(self.redis, shard, is_patient=is_patient)
             try:
                 progress = self.drainer.advance(shard)
             except SQLAlchemyError as error:

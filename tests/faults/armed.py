@@ -12,7 +12,7 @@ from typing import Any
 
 from celery.loaders.app import AppLoader
 
-from services.directory import drain
+from services.directory import applying
 from services.directory.apply import Applied, apply
 from services.directory.journal import Operation
 from tests.faults import faultpoints
@@ -47,7 +47,7 @@ def arm() -> None:
     faultpoints.arm(os.environ)
     poison = os.environ.get(POISON)
     if poison:
-        drain.apply = _deadly(poison)  # type: ignore[attr-defined]
+        applying.apply = _deadly(poison)  # type: ignore[attr-defined]
 
 
 def _deadly(poison: str) -> Any:

@@ -38,7 +38,6 @@ from tests.faults import crash_cases, crash_state, faultpoints
 from tests.faults.crash_cases import CASES, Case
 from tests.faults.faultpoints import Action, Order, Place
 
-SHARD = 0
 TRIES = 50
 DRAIN_SECONDS = 60.0
 PAUSE_SECONDS = 0.02
@@ -62,6 +61,12 @@ class Schedule:
     """What strikes first, in the same process."""
     is_after_crash: bool = False
     """Whether another process has crashed in the middle of a batch before."""
+    shards: int = 1
+    """How many shards the lanes are in, which are drained together."""
+
+    def is_for(self, case: Case) -> bool:
+        """Whether the case ends the same whatever is postponed: lanes have no order between each other."""
+        return case.is_independent or not (self.before or self.shards > 1)
 
 
 _FAILING = tuple(Order(point="drain.journal.settle", count=count, action=Action.RAISE) for count in (1, 2))
@@ -71,6 +76,8 @@ SCHEDULES = (
     Schedule(name="in turn", group=1, is_in_turn=True),
     Schedule(name="recovering", group=100, is_after_crash=True),
     Schedule(name="failing", group=100, before=_FAILING),
+    Schedule(name="several shards", group=100, shards=4),
+    Schedule(name="several shards, recovering", group=100, shards=4, is_after_crash=True),
 )
 
 
@@ -121,12 +128,7 @@ def main() -> None:
 
 def run(database_url: str, count: int, seed: int, jobs: int = JOBS) -> list[Tried]:
     """Try so many points, each job in a database of its own on this server."""
-    combinations = [
-        (case.name, schedule)
-        for case in CASES.values()
-        for schedule in SCHEDULES
-        if case.is_independent or not schedule.before
-    ]
+    combinations = [(case.name, schedule) for case in CASES.values() for schedule in SCHEDULES if schedule.is_for(case)]
     with ProcessPoolExecutor(
         jobs, mp_context=get_context("spawn"), initializer=_begin, initargs=(database_url,)
     ) as pool:
@@ -279,15 +281,15 @@ class Harness:
     def _perform(self, schedule: Schedule, writes: Sequence[Write]) -> None:
         """Take writes through, as often as it takes; what is in the journal already is not sent again."""
         for group in _groups(writes, schedule.group):
-            self._accept(group)
+            self._accept(schedule, group)
             if schedule.is_in_turn:
-                self._drain(group)
-        self._drain(writes)
+                self._drain(schedule, group)
+        self._drain(schedule, writes)
 
-    def _accept(self, group: Sequence[Write]) -> None:
+    def _accept(self, schedule: Schedule, group: Sequence[Write]) -> None:
         with database.transaction(self._engine) as connection:
             left = [write for write in group if write.id not in crash_state.known(connection, group)]
-        accepter = Accepter(self._engine, shards=1, answering=0)
+        accepter = Accepter(self._engine, shards=schedule.shards, answering=0)
         for _ in range(TRIES):
             tickets = [Ticket(write) for write in left]
             if not tickets:
@@ -300,12 +302,14 @@ class Harness:
             ]
         raise TimeoutError("a write is not accepted")
 
-    def _drain(self, writes: Sequence[Write]) -> None:
+    def _drain(self, schedule: Schedule, writes: Sequence[Write]) -> None:
         drainer = Drainer(engine=self._engine, announce=lambda _: None, max_starts=5, ring=lambda _: None)
         end = time.monotonic() + DRAIN_SECONDS
         while time.monotonic() < end:
             with suppress(faultpoints.InjectedError, SQLAlchemyError):
-                drainer.drain(SHARD)
+                drainer.advance_together(range(schedule.shards))
+                for shard in range(schedule.shards):
+                    drainer.drain(shard)
             with database.transaction(self._engine) as connection:
                 if not crash_state.pending(connection, writes):
                     return

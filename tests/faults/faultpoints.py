@@ -19,7 +19,12 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.pool import Pool
 
 VARIABLE = "MUSTER_FAULT"
-SPANS = {"Drainer.advance": "drain", "Accepter._commit": "accept", "Writer._last_word": "cancel"}
+SPANS = {
+    "Drainer.advance": "drain",
+    "Drainer.advance_together": "drain",
+    "Accepter._commit": "accept",
+    "Writer._last_word": "cancel",
+}
 """What an operation is in the middle of, by the function that is running."""
 OURS = "services.directory."
 _COMMITTED = "fault point: committed"

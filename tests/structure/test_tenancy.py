@@ -52,6 +52,7 @@ ACROSS = {
         "directory.database.across": "makes the above",
         "directory.database.snapshot_across": "makes the above",
         "directory.runs.entered": "chooses a batch and settles it; each operation names its tenant meanwhile",
+        "directory.runs.entered_several": "does the same for several shards",
     },
     "tenancy.ACROSS": {
         "directory.row_security.flaws": "the doctor",
