@@ -265,6 +265,7 @@ def end(engine: Engine, process: psutil.Process, number: signal.Signals) -> None
     with database.transaction(engine) as connection:
         # The server would only see at the end of its statement that nobody is there any more.
         connection.execute(text("SELECT pg_terminate_backend(pid) FROM unnest(:pids) AS pid"), {"pids": waiting})
+    until(lambda: not set(waiting) & set(at_work(engine)))
 
 
 def at_work(engine: Engine) -> list[int]:
