@@ -51,7 +51,7 @@ $(NEWMAN): requirements/newman/package-lock.json
 	@touch $@
 
 faults: setup ## Break things under load, and check every promise (SECONDS=60 SEED=7 FAULT=mix CLIENTS=12; FAULT=list names them)
-	@SECONDS=$(SECONDS) SEED=$(SEED) FAULT=$(FAULT) CLIENTS=$(CLIENTS) OTHERS=$(OTHERS) LEDGER=$(LEDGER) \
+	@SECONDS=$(SECONDS) SEED=$(SEED) FAULT=$(FAULT) CLIENTS=$(CLIENTS) OTHERS=$(OTHERS) LEDGER=$(LEDGER) HISTORY=$(HISTORY) \
 	  $(BIN)/python -m tests.faults.command
 
 crashes: setup ## Crash a process at every statement of accept and drain, and compare (COUNT=1000 SEED=7)

@@ -5,6 +5,7 @@ way and asks each client to close its connection. One on which no request is com
 application runs beside its requests ends after the last of them.
 """
 
+import mmap
 import os
 import socket
 import time
@@ -86,11 +87,14 @@ class Worker(GeventWorker):  # type: ignore[misc]
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._connections = Connections(self.worker_connections)
+        # It is made before the fork, so that both processes see it.
+        self._at_work = mmap.mmap(-1, 1)
 
     def run(self) -> None:
         """Serve until a stop is asked for, then end what is under way."""
         pools = {listener: Pool(self.worker_connections + SPARE) for listener in self.sockets}
         servers = [self._serve(listener, pool) for listener, pool in pools.items()]
+        self._at_work[0] = True
         readiness.tell(os.environ)
         while self.alive:
             self.notify()
@@ -100,6 +104,10 @@ class Worker(GeventWorker):  # type: ignore[misc]
             _close(server)
         self._end(pools.values())
         self._application.extensions["running"].stop()
+
+    def is_at_work(self) -> bool:
+        """Whether it has begun to take connections; its first process asks that."""
+        return bool(self._at_work[0])
 
     def leave(self) -> None:
         """End what would not end by itself; the last requests are answered afterwards."""

@@ -22,10 +22,10 @@ from services.directory.addresses import PlainAddresses
 from services.directory.announcing import Announcer
 from services.directory.catalogues import Catalogues
 from services.directory.counters import CounterWriter
-from services.directory.drain import Drainer
 from services.directory.keys import SharedKey
 from services.directory.presence import Presence
 from services.directory.tokens import Principal, Scope
+from services.directory.wary import WaryDrainer
 from services.gateway import (
     async_results,
     bulk,
@@ -58,6 +58,7 @@ from services.gateway.hashing import Hasher
 from services.gateway.identity import Gate
 from services.gateway.limits import LimitedFlask
 from services.gateway.observing import Observer
+from services.gateway.outside import GuardedDrainer
 from services.gateway.recording import Recorder
 from services.gateway.repeating import Repeats
 from services.gateway.resources import Resources
@@ -140,12 +141,14 @@ def create(settings: Settings) -> Flask:
         engine=engine,
         accepter=accepter,
         waiters=waiters,
-        drainer=Drainer(
-            engine=engine,
-            announce=bell.announce,
-            max_starts=settings.max_starts,
-            ring=bell.ring,
-            catalogues=catalogues,
+        drainer=GuardedDrainer(
+            drainer=WaryDrainer(
+                engine=engine,
+                announce=bell.announce,
+                max_starts=settings.max_starts,
+                ring=bell.ring,
+                catalogues=catalogues,
+            )
         ),
         turns=Turns(POOL_SIZE // 4),
         admission=admission,

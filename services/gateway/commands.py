@@ -38,7 +38,7 @@ def gateway() -> None:
         *("--logger-class", "shared.serverlog.JSONLogger", "--log-level", "warning"),
         *("--no-control-socket", "services.gateway.wsgi:application"),
     ]
-    os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *arguments])  # noqa: S606 - our own interpreter.
+    os.execv(sys.executable, [sys.executable, "-m", "shared.master", *arguments])  # noqa: S606 - our own interpreter.
 
 
 def _open_files() -> int:

@@ -19,10 +19,10 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from services.directory import backoff, database, journal
-from services.directory.drain import Drainer
 from services.directory.journal import Write
 from services.gateway.accepting import Accepter
 from services.gateway.admission import Admission
+from services.gateway.outside import GuardedDrainer
 from services.gateway.reach import Hearing
 from services.gateway.waiting import Rung, Waiter, Waiters
 from shared import logs, metrics
@@ -72,7 +72,7 @@ class Writer:
     engine: Engine
     accepter: Accepter
     waiters: Waiters
-    drainer: Drainer
+    drainer: GuardedDrainer
     turns: Turns
     admission: Admission
     hearing: Hearing

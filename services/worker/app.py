@@ -13,12 +13,12 @@ from celery.signals import (
     worker_shutdown,
 )
 
-from services.directory import announcing, database, tenancy
+from services.directory import announcing, database, hanging, tenancy
 from services.directory.announcing import Announcer
 from services.directory.counters import CounterWriter
 from services.directory.drain import Drainer
 from services.directory.keys import SharedKey
-from services.worker import consuming, distrust, hanging, inheritance, schedule, steadiness
+from services.worker import consuming, distrust, inheritance, schedule, steadiness
 from services.worker.tasks import Tasks
 from shared import logs, metrics, queue, readiness, settings
 

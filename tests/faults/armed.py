@@ -1,11 +1,13 @@
 """Arm the gateway's and the worker's processes from outside, through the variables that gunicorn and Celery read.
 
 Their commands and their code stay as they are: gunicorn takes this module as a configuration file, Celery its loader.
+The process that drains for a gateway finds `arming` in its path.
 """
 
 import os
 import signal
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from celery.loaders.app import AppLoader
@@ -18,9 +20,12 @@ from tests.faults import faultpoints
 POISON = "MUSTER_POISON"
 """An operation whose request has this text kills the process that applies it."""
 
+_HERE = Path(__file__).parent
+
 ENVIRONMENT: Mapping[str, str] = {
     "GUNICORN_CMD_ARGS": "--config=python:tests.faults.armed",
     "CELERY_LOADER": "tests.faults.armed:Loader",
+    "PYTHONPATH": f"{_HERE / 'arming'}:{_HERE.parents[1]}",
 }
 
 

@@ -4,14 +4,13 @@ The journal says in which order operations took effect; replaying what each of t
 every resource must be and which version every answer must have had. Each rule is one function of the table CHECKS.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 
-from tests.faults import model
+from tests.faults import knowing, model, reads
+from tests.faults.knowing import Known
 from tests.faults.model import Model
-from tests.faults.records import Attempt, Do, Journaled, Resource, Run, Usage, Verdict, Violation, Window
+from tests.faults.records import Attempt, Do, Journaled, Resource, Run, Usage, Verdict, Violation
 
 OURS = frozenset({"gateway", "worker", "beat"})
 SLACK_FILES = 40
@@ -24,27 +23,12 @@ SLACK_MEGABYTES = 60.0
 GROWTH = 1.5
 
 
-@dataclass(frozen=True)
-class Known:
-    """A run, with what is looked up again and again."""
-
-    run: Run
-    writes: Sequence[Attempt]
-    by_request: Mapping[str, Attempt]
-    operations: Mapping[str, Sequence[Journaled]]
-    """By the request id that they came with."""
-    lanes: Mapping[str, Sequence[Journaled]]
-    """What was settled, by lane, in order."""
-    ids: Mapping[str, dict[str, str]]
-    """By tenant, the ids of the slots."""
-
-
 Check = Callable[[Known], Iterable[Violation]]
 
 
 def check(run: Run) -> list[Violation]:
     """Return every broken promise of a run, in the order of time."""
-    known = _known(run)
+    known = knowing.arrange(run)
     return sorted((found for rule in CHECKS for found in rule(known)), key=lambda violation: violation.at)
 
 
@@ -54,92 +38,87 @@ def p99(attempts: Iterable[Attempt]) -> float:
     return seconds[min(len(seconds) - 1, int(len(seconds) * 0.99))] if seconds else 0.0
 
 
-def _known(run: Run) -> Known:
-    operations: dict[str, list[Journaled]] = defaultdict(list)
-    lanes: dict[str, list[Journaled]] = defaultdict(list)
-    for operation in sorted(run.journal, key=lambda one: (one.lane, one.seq)):
-        operations[operation.request_id].append(operation)
-        if operation.state == "settled":
-            lanes[operation.lane].append(operation)
-    ids: dict[str, dict[str, str]] = defaultdict(dict)
-    for attempt in run.attempts:
-        if attempt.resource_id is not None:
-            ids[attempt.tenant][attempt.slot] = attempt.resource_id
-    return Known(
-        run=run,
-        writes=[attempt for attempt in run.attempts if attempt.is_write],
-        by_request={attempt.request_id: attempt for attempt in run.attempts},
-        operations=operations,
-        lanes=lanes,
-        ids=ids,
-    )
-
-
 def _acknowledged_is_settled(known: Known) -> Iterator[Violation]:
     """I1, first half: a 2xx has an operation that is settled with that status, its own or an earlier attempt's."""
     for attempt in known.writes:
         if attempt.verdict is Verdict.OK and not any(
-            operation.status == attempt.status for operation in _settled_of(known, attempt)
+            operation.status == attempt.status for operation in knowing.settled_of(known, attempt)
         ):
-            yield _broken("I1", attempt, f"{attempt.status} without a settled operation")
+            yield knowing.broken("I1", attempt, f"{attempt.status} without a settled operation")
 
 
 def _refusals_are_earned(known: Known) -> Iterator[Violation]:
     """I1, too: nothing is refused but the repetition of what had been applied, for what is asked is always sound."""
     for attempt in known.run.attempts:
         if attempt.verdict is Verdict.ERROR and not _is_given_up(known, attempt):
-            yield _broken("I1", attempt, f"answered with {attempt.status}: {attempt.error}")
+            yield knowing.broken("I1", attempt, f"answered with {attempt.status}: {attempt.error}")
         if attempt.verdict is Verdict.REFUSED and not _is_repetition(known, attempt):
-            yield _broken("I1", attempt, f"refused with {attempt.status}: {attempt.error}")
+            yield knowing.broken("I1", attempt, f"refused with {attempt.status}: {attempt.error}")
 
 
 def _is_given_up(known: Known, attempt: Attempt) -> bool:
     """Whether a 500 says that an operation is dead, while there is a reason for it."""
     is_dead = any(operation.state == "dead" for operation in known.operations.get(attempt.request_id, ()))
-    return is_dead and any(Verdict.ERROR in window.allows for window in _around(known, attempt))
+    return is_dead and any(Verdict.ERROR in window.allows for window in knowing.around(known, attempt))
 
 
 def _is_repetition(known: Known, attempt: Attempt) -> bool:
     expected = {Do.CREATE: 409, Do.DELETE: 404}.get(attempt.do)
-    earlier = [operation for operation in _settled_of(known, attempt) if (operation.status or 500) < 300]
+    earlier = [operation for operation in knowing.settled_of(known, attempt) if (operation.status or 500) < 300]
     return attempt.attempt > 1 and attempt.status == expected and bool(earlier)
 
 
 def _visible(known: Known) -> Iterator[Violation]:
     """I1, second half, and I3: each resource is what its lane's operations make of it, as its version says."""
     for lane, operations in known.lanes.items():
-        applied = _applied(known, operations)
+        applied = knowing.applied(known, operations)
         if not applied:
             continue
         last = model.replay(applied, known.ids[applied[0].tenant])[-1]
         found = known.run.resources.get(lane)
         if last.is_there != (found is not None):
-            yield _broken("I1", applied[-1], "deleted, but there" if found else "not there, though it must be")
+            yield knowing.broken("I1", applied[-1], "deleted, but there" if found else "not there, though it must be")
         elif found is not None:
             yield from _differences(found, last, applied[-1])
 
 
 def _differences(found: Resource, wanted: Model, attempt: Attempt) -> Iterator[Violation]:
     if found.version != wanted.version:
-        yield _broken("I3", attempt, f"version {found.version} after {wanted.version} applied operations")
+        yield knowing.broken("I3", attempt, f"version {found.version} after {wanted.version} applied operations")
     if found.title != wanted.title:
-        yield _broken("I1", attempt, f"title {found.title}, not {wanted.title}")
+        yield knowing.broken("I1", attempt, f"title {found.title}, not {wanted.title}")
     if found.members != wanted.members:
         lost, foreign = len(wanted.members - found.members), len(found.members - wanted.members)
-        yield _broken("group", attempt, f"{lost} members are missing, {foreign} should not be there")
+        yield knowing.broken("group", attempt, f"{lost} members are missing, {foreign} should not be there")
+
+
+def _nobody_made_it(known: Known) -> Iterator[Violation]:
+    """I3, too: whatever is there was created by an operation that took effect."""
+    for resource_id in known.run.resources.keys() - known.lanes.keys():
+        yield Violation(invariant="I3", text=f"{resource_id} is there, and no operation created it")
+
+
+def _effects_are_real(known: Known) -> Iterator[Violation]:
+    """I3, too: exactly what changed something is in the history, and nothing that was not applied."""
+    for operation in known.run.journal:
+        is_applied = operation.state == "settled" and (operation.status or 500) < 300
+        if operation.effect is not None and not is_applied:
+            yield Violation(invariant="I3", text=f"{operation.id} is {operation.state}, and took effect")
+    for operations in known.lanes.values():
+        version = 0
+        for operation, attempt, state in knowing.replayed(known, operations):
+            if (operation.effect is not None) != (state.version > version):
+                yield knowing.broken("I3", attempt, "what it changed is not what the history says")
+            version = state.version
 
 
 def _versions_in_order(known: Known) -> Iterator[Violation]:
     """I3 and I4: every answer has the version that the order of its lane gives it."""
     for operations in known.lanes.values():
-        applied = [(operation, attempt) for operation in operations for attempt in _attempt_of(known, operation)]
-        if not applied:
-            continue
-        states = model.replay([attempt for _, attempt in applied], known.ids[applied[0][1].tenant])
-        for (operation, attempt), state in zip(applied, states, strict=True):
+        for operation, attempt, state in knowing.replayed(known, operations):
             told = {operation.version, attempt.version if attempt.verdict is Verdict.OK else None} - {None}
             if not told <= {state.version}:
-                yield _broken(
+                yield knowing.broken(
                     "I4", attempt, f"answered with version {told}, which the lane's order makes {state.version}"
                 )
 
@@ -150,9 +129,9 @@ def _unavailable_is_never_applied(known: Known) -> Iterator[Violation]:
         if attempt.verdict not in {Verdict.UNAVAILABLE, Verdict.BUSY, Verdict.UNREACHABLE}:
             continue
         if any(operation.state != "cancelled" for operation in known.operations.get(attempt.request_id, ())):
-            yield _broken("I2", attempt, f"{attempt.status}, but applied or still to be")
+            yield knowing.broken("I2", attempt, f"{attempt.status}, but applied or still to be")
         if attempt.verdict is not Verdict.UNREACHABLE and not (attempt.retry_after or "").isdigit():
-            yield _broken("I2", attempt, f"{attempt.status} without a whole Retry-After")
+            yield knowing.broken("I2", attempt, f"{attempt.status} without a whole Retry-After")
 
 
 def _applied_once(known: Known) -> Iterator[Violation]:
@@ -172,7 +151,7 @@ def _lanes_in_order(known: Known) -> Iterator[Violation]:
             assert after.effect is not None
             if before.effect > after.effect or before.position > after.position:
                 yield Violation(invariant="I4", text=f"{after.id} took effect before {before.id}, earlier in its lane")
-        applied = [(operation, attempt) for operation in operations for attempt in _attempt_of(known, operation)]
+        applied = [(operation, attempt) for operation in operations for attempt in knowing.attempt_of(known, operation)]
         yield from _answered_before(applied)
 
 
@@ -181,26 +160,8 @@ def _answered_before(applied: Sequence[tuple[Journaled, Attempt]]) -> Iterator[V
     latest_start = 0.0
     for _, attempt in applied:
         if attempt.verdict is Verdict.OK and attempt.end < latest_start:
-            yield _broken("I4", attempt, "a request that was sent after this answer came has an earlier place")
+            yield knowing.broken("I4", attempt, "a request that was sent after this answer came has an earlier place")
         latest_start = max(latest_start, attempt.start)
-
-
-def _own_writes_are_read(known: Known) -> Iterator[Violation]:
-    """I1: a read that begins after an answer shows at least that version."""
-    for reads, answers in _by_resource(known):
-        seen = sorted((answer.end, answer.version or 0) for answer in answers)
-        for read in reads:
-            least = max((version for end, version in seen if end <= read.start), default=0)
-            if read.version is not None and read.version < least:
-                yield _broken("I1", read, f"version {read.version} was read after {least} had been acknowledged")
-
-
-def _by_resource(known: Known) -> Iterator[tuple[list[Attempt], list[Attempt]]]:
-    grouped: dict[str, tuple[list[Attempt], list[Attempt]]] = defaultdict(lambda: ([], []))
-    for attempt in known.run.attempts:
-        if attempt.resource_id is not None and attempt.verdict is Verdict.OK:
-            grouped[attempt.resource_id][attempt.is_write].append(attempt)
-    return (group for group in grouped.values() if group[0])
 
 
 def _nothing_waits(known: Known) -> Iterator[Violation]:
@@ -218,7 +179,7 @@ def _answered_in_time(known: Known) -> Iterator[Violation]:
     limit = known.run.limits.deadline_seconds + 1
     for attempt in known.run.attempts:
         if attempt.seconds > limit:
-            yield _broken("I6", attempt, f"answered after {attempt.seconds:.1f} s")
+            yield knowing.broken("I6", attempt, f"answered after {attempt.seconds:.1f} s")
 
 
 def _nothing_is_kept(known: Known) -> Iterator[Violation]:
@@ -257,11 +218,11 @@ def _promised_answers(known: Known) -> Iterator[Violation]:
     for attempt in known.run.attempts:
         if attempt.verdict in {Verdict.OK, Verdict.REFUSED, Verdict.ERROR}:
             continue
-        around = _around(known, attempt)
+        around = knowing.around(known, attempt)
         if not any(attempt.verdict in window.allows for window in around):
             names = ", ".join(sorted({window.fault for window in around})) or "no fault at all"
             reason = attempt.status or attempt.error
-            yield _broken("reach", attempt, f"{attempt.verdict} ({reason}) during {names}")
+            yield knowing.broken("reach", attempt, f"{attempt.verdict} ({reason}) during {names}")
 
 
 CHECKS: tuple[Check, ...] = (
@@ -272,7 +233,10 @@ CHECKS: tuple[Check, ...] = (
     _unavailable_is_never_applied,
     _applied_once,
     _lanes_in_order,
-    _own_writes_are_read,
+    _effects_are_real,
+    reads.nothing_old,
+    reads.nothing_foreign,
+    _nobody_made_it,
     _nothing_waits,
     _answered_in_time,
     _nothing_is_kept,
@@ -280,34 +244,3 @@ CHECKS: tuple[Check, ...] = (
     _all_gets_well,
     _promised_answers,
 )
-
-
-def _around(known: Known, attempt: Attempt) -> list[Window]:
-    """Return the faults that an attempt lived through."""
-    return [window for window in known.run.windows if window.start <= attempt.end and attempt.start <= window.end]
-
-
-def _settled_of(known: Known, attempt: Attempt) -> list[Journaled]:
-    """Return what became of an attempt and of the earlier ones at the same request."""
-    stem = attempt.request_id.rpartition(".")[0]
-    return [
-        operation
-        for number in range(1, attempt.attempt + 1)
-        for operation in known.operations.get(f"{stem}.{number}", ())
-        if operation.state == "settled"
-    ]
-
-
-def _applied(known: Known, operations: Iterable[Journaled]) -> list[Attempt]:
-    return [attempt for operation in operations for attempt in _attempt_of(known, operation)]
-
-
-def _attempt_of(known: Known, operation: Journaled) -> list[Attempt]:
-    """Return the attempt that an operation came from, if it took effect."""
-    found = known.by_request.get(operation.request_id)
-    return [found] if found is not None and (operation.status or 500) < 300 else []
-
-
-def _broken(invariant: str, attempt: Attempt, text: str) -> Violation:
-    where = f"{attempt.do} {attempt.slot} ({attempt.request_id})"
-    return Violation(invariant=invariant, text=f"{where}: {text}", at=attempt.end)

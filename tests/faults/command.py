@@ -7,13 +7,17 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn
 
 import click
 
-from tests.faults import ledger, options, report, run
+from tests.faults import checker, ledger, options, records, report, run
 from tests.faults.ledger import Entry
 from tests.faults.options import OptionError, Options
+from tests.faults.records import Violation
 from tests.faults.run import Result
 
 SHOWN_VIOLATIONS = 20
@@ -25,6 +29,8 @@ def main() -> None:
     if os.environ.get("FAULT") == options.LIST:
         click.echo(options.catalogue())
         return
+    if os.environ.get("HISTORY"):
+        _judge(Path(os.environ["HISTORY"]))
     try:
         wanted = options.read(os.environ)
     except OptionError as error:
@@ -39,6 +45,25 @@ def main() -> None:
     if wanted.ledger is not None:
         ledger.enter(wanted.ledger, _entry(wanted, result))
     sys.exit(BROKEN if result.violations else 0)
+
+
+def _judge(history: Path) -> NoReturn:
+    """Judge a run again that was recorded, or that somebody has doctored to see what the checker notices."""
+    try:
+        found = checker.check(records.read(history))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        click.echo(f"make faults: HISTORY cannot be judged: {error!r}", err=True)
+        sys.exit(MISUSED)
+    _tell(found)
+    click.echo(f"{len(found)} violations")
+    sys.exit(BROKEN if found else 0)
+
+
+def _tell(violations: Sequence[Violation]) -> None:
+    for violation in violations[:SHOWN_VIOLATIONS]:
+        click.echo(f"{violation.invariant} at {violation.at:.1f} s: {violation.text}")
+    if len(violations) > SHOWN_VIOLATIONS:
+        click.echo(f"and {len(violations) - SHOWN_VIOLATIONS} more")
 
 
 def _interruptible() -> threading.Event:
@@ -64,10 +89,7 @@ def _print(wanted: Options, result: Result) -> None:
         click.echo(result.other)
     for usage in (*result.run.before, *result.run.after):
         click.echo(f"{usage.role}: {usage.megabytes:.0f} MB, {usage.files} files, {usage.connections} connections")
-    for violation in result.violations[:SHOWN_VIOLATIONS]:
-        click.echo(f"{violation.invariant} at {violation.at:.1f} s: {violation.text}")
-    if len(result.violations) > SHOWN_VIOLATIONS:
-        click.echo(f"and {len(result.violations) - SHOWN_VIOLATIONS} more")
+    _tell(result.violations)
     click.echo(f"seed {wanted.seed}, recorded in {wanted.folder}: picture.html, table.md, history.jsonl, log.txt")
 
 

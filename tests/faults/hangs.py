@@ -11,10 +11,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from services.directory import database
+from services.directory import database, hanging
 from services.directory.catalogues import Catalogues
 from services.directory.drain import Drainer
-from services.worker import hanging
 from shared.scim.resource_types import Catalogue
 
 

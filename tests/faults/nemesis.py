@@ -130,6 +130,7 @@ FAULTS = _table(
     Fault(name="poison-raises", during=postgres.poisoned("RAISE 'poison'"), seconds=8, allows=POISONED),
     Fault(name="poison-hangs", during=postgres.poisoned("PERFORM pg_sleep(60)"), seconds=15, allows=POISONED),
     Fault(name="poison-kills", during=processes.poison_kills, seconds=8, allows=POISONED),
+    Fault(name="poison-kills-gateway", during=processes.poison_kills_gateways, seconds=8, allows=POISONED),
     Fault(
         name="clocks-jump",
         during=machine.clock_jumps(machine.HOUR, *machine.ALL),

@@ -1,8 +1,9 @@
 """What a run writes down: every attempt at a request, every fault, and what was there at the end; as JSON lines."""
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -184,24 +185,67 @@ class Violation:
     at: float = 0.0
 
 
+_LISTS: Mapping[str, tuple[str, type[Any]]] = {
+    "fault": ("windows", Window),
+    "attempt": ("attempts", Attempt),
+    "operation": ("journal", Journaled),
+    "usage before": ("before", Usage),
+    "usage after": ("after", Usage),
+    "overdue": ("overdue", Overdue),
+    "death": ("deaths", Death),
+}
+"""What a line of a history holds, by its kind, and where a run has it."""
+
+_TYPES: Mapping[str, Any] = {
+    "do": Do,
+    "verdict": Verdict,
+    "values": tuple,
+    "allows": lambda names: tuple(map(Verdict, names)),
+}
+
+_TEXTS = ("twice", "unwell")
+"""The same for what is a text only; the kind is called as the run calls it."""
+
+
 def write(path: Path, seed: int, run: Run, violations: Iterable[Violation]) -> None:
     """Write a run as JSON lines, each with its kind."""
     with path.open("w") as file:
 
-        def line(kind: str, record: Any) -> None:
-            file.write(json.dumps({"kind": kind, **asdict(record)}, default=sorted) + "\n")
+        def line(kind: str, record: Mapping[str, Any]) -> None:
+            file.write(json.dumps({"kind": kind, **record}, default=sorted) + "\n")
 
-        file.write(json.dumps({"kind": "run", "seed": seed, **asdict(run.limits)}) + "\n")
-        for kind, records in (
-            ("fault", run.windows),
-            ("attempt", run.attempts),
-            ("operation", run.journal),
-            ("resource", run.resources.values()),
-            ("usage before", run.before),
-            ("usage after", run.after),
-            ("overdue", run.overdue),
-            ("death", run.deaths),
-            ("violation", violations),
-        ):
-            for record in records:
-                line(kind, record)
+        line("run", {"seed": seed, **asdict(run.limits)})
+        for kind, (name, _) in _LISTS.items():
+            for record in getattr(run, name):
+                line(kind, asdict(record))
+        for kind in _TEXTS:
+            for text in getattr(run, kind):
+                line(kind, {"text": text})
+        for resource in run.resources.values():
+            line("resource", asdict(resource))
+        for violation in violations:
+            line("violation", asdict(violation))
+
+
+def read(path: Path) -> Run:
+    """Read a run that was written, without the judgement. Raises ValueError when it is none."""
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for line in path.read_text().splitlines():
+        record = json.loads(line)
+        found[record.pop("kind")].append(record)
+    if unknown := found.keys() - {*_LISTS, *_TEXTS, "run", "resource", "violation"}:
+        raise ValueError(f"no line of a history is of these kinds: {', '.join(sorted(unknown))}")
+    if len(found["run"]) != 1:
+        raise ValueError("one line of a history has the limits of its run")
+    limits = Limits(**{f.name: found["run"][0][f.name] for f in fields(Limits)})
+    resources = [Resource(**each | {"members": frozenset(each["members"])}) for each in found["resource"]]
+    lists: dict[str, Any] = {
+        **{name: tuple(each(**_typed(record)) for record in found[kind]) for kind, (name, each) in _LISTS.items()},
+        **{kind: tuple(record["text"] for record in found[kind]) for kind in _TEXTS},
+    }
+    return Run(limits=limits, resources={each.id: each for each in resources}, **lists)
+
+
+def _typed(record: dict[str, Any]) -> dict[str, Any]:
+    """Return what JSON made texts and lists of as what it was."""
+    return {name: _TYPES[name](value) if name in _TYPES else value for name, value in record.items()}

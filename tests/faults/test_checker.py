@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.faults import checker
+from tests.faults import checker, records
 from tests.faults.records import (
     Attempt,
     Death,
@@ -114,6 +115,11 @@ def with_attempt(number: int, **changes: Any) -> Run:
     return replace(SOUND, attempts=tuple(_changed(one, one.number == number, changes) for one in SOUND.attempts))
 
 
+def with_attempts(*attempts: Attempt) -> Run:
+    """Return the sound run with more attempts."""
+    return replace(SOUND, attempts=(*SOUND.attempts, *attempts))
+
+
 def with_operation(number: int, **changes: Any) -> Run:
     """Return the sound run with one operation changed."""
     wanted = f"operation-{number}"
@@ -155,6 +161,29 @@ DOCTORED: dict[str, tuple[str, Callable[[], Run]]] = {
     "a first attempt is refused as a repetition": ("I1", lambda: with_attempt(11, status=409, verdict=Verdict.REFUSED)),
     "a bug is answered": ("I1", lambda: with_attempt(4, status=500, verdict=Verdict.ERROR)),
     "a read is older than an answer": ("I1", lambda: with_attempt(9, version=2)),
+    "a read is older than another read": (
+        "I1",
+        lambda: with_attempts(attempt(14, Do.READ, "user", 200, 4), attempt(15, Do.READ, "user", 200, 3)),
+    ),
+    "a read shows what nobody had asked for yet": ("I1", lambda: with_attempt(9, start=4.1, end=4.3)),
+    "a read shows a version that never was": ("I1", lambda: with_attempt(9, version=7)),
+    "a deleted resource is read": (
+        "I1",
+        lambda: with_attempts(
+            attempt(12, Do.DELETE, "gone", 204, request_id="t.1.12.3", attempt=3), attempt(15, Do.READ, "gone", 200, 1)
+        ),
+    ),
+    "an effect is not in the history": ("I3", lambda: with_operation(5, effect=None)),
+    "the history has what changed nothing": (
+        "I3",
+        lambda: replace(with_attempt(5, values=("first",), version=2), journal=with_operation(5, version=2).journal),
+    ),
+    "a cancelled operation took effect": ("I3", lambda: with_operation(10, effect=10)),
+    "a refused operation took effect": ("I3", lambda: with_operation(5, status=409)),
+    "a resource came from nowhere": (
+        "I3",
+        lambda: replace(SOUND, resources={**SOUND.resources, OTHER: replace(SOUND.resources[USER], id=OTHER)}),
+    ),
     "a 503 was applied": ("I2", lambda: with_operation(10, state="settled", status=200)),
     "a 503 may still be applied": ("I2", lambda: with_operation(10, state="pending")),
     "a 503 does not say when to come again": ("I2", lambda: with_attempt(10, retry_after=None)),
@@ -199,6 +228,25 @@ def test_a_doctored_history_is_noticed(invariant: str, doctored: Callable[[], Ru
     found = checker.check(doctored())
 
     assert invariant in {violation.invariant for violation in found}
+
+
+@pytest.mark.parametrize("doctored", [lambda: SOUND, *(each for _, each in DOCTORED.values())])
+def test_a_history_that_was_written_is_judged_as_the_run_was(doctored: Callable[[], Run], tmp_path: Path) -> None:
+    run, file = doctored(), tmp_path / "history.jsonl"
+
+    records.write(file, 7, run, checker.check(run))
+
+    assert records.read(file) == run
+    assert checker.check(records.read(file)) == checker.check(run)
+
+
+@pytest.mark.parametrize("content", ["", '{"kind": "resource", "id": "x", "members": []}', '{"kind": "verse"}', "{"])
+def test_what_is_no_history_is_refused(content: str, tmp_path: Path) -> None:
+    file = tmp_path / "history.jsonl"
+    file.write_text(content)
+
+    with pytest.raises(ValueError, match=r"history|Expecting"):
+        records.read(file)
 
 
 def test_a_repetition_of_what_was_applied_may_be_refused() -> None:

@@ -42,10 +42,15 @@ def lines() -> list[str]:
 
 
 @pytest.fixture
-def own_stack(tmp_path_factory: pytest.TempPathFactory, lines: list[str]) -> Iterator[Stack]:
+def max_starts() -> int:
+    return MAX_STARTS
+
+
+@pytest.fixture
+def own_stack(tmp_path_factory: pytest.TempPathFactory, lines: list[str], max_starts: int) -> Iterator[Stack]:
     """A stack with one shard and one process for its worker, so that all operations share their runs."""
     environ = conftest.environment() | {
-        "MUSTER_MAX_STARTS": str(MAX_STARTS),
+        "MUSTER_MAX_STARTS": str(max_starts),
         "MUSTER_SHARDS": "1",
         "MUSTER_WORKER_PROCESSES": "1",
         "MUSTER_SWEEP_SECONDS": "1",
@@ -119,6 +124,34 @@ def test_an_operation_that_ends_its_process_dies_and_the_others_go_on(
     counted = [each.error for each in failed_starts(own_engine) if each.counts]
     assert counted == [failures.UNFINISHED.name] * MAX_STARTS
     assert count(own_engine, "dead") == 1
+
+
+@pytest.mark.parametrize("max_starts", [3])
+def test_an_operation_that_had_its_second_chance_ends_no_gateway(
+    own_stack: Stack, own_client: Client, own_engine: Engine, max_starts: int
+) -> None:
+    """There is no worker, so gateways drain by themselves."""
+    for each in (*children(own_stack), psutil.Process(own_stack.child("worker").pid)):
+        each.kill()
+
+    with poison.spread(own_engine, WAITS), gate(own_engine), ThreadPoolExecutor(1) as pool:
+        for title in (poison.MARK, None):
+            lost = pool.submit(own_client.post, "/Users", json=person(title=title))
+            until(lambda: bool(at_work(own_engine)))
+            [serving] = children(own_stack, "gateway")
+            end(own_engine, serving, signal.SIGKILL)
+            with pytest.raises(httpx.TransportError):
+                lost.result()
+        sound = pool.submit(own_client.post, "/Users", json=person())
+        until(lambda: bool(at_work(own_engine)))
+        [serving] = children(own_stack, "gateway")
+        [outside] = serving.children()
+        end(own_engine, outside, signal.SIGKILL)
+        status = sound.result().status_code
+
+    assert (status, children(own_stack, "gateway")) == (201, [serving])
+    assert [each.error for each in failed_starts(own_engine)] == [failures.UNFINISHED.name] * max_starts
+    assert own_client.get("/Users").json()["totalResults"] == 2
 
 
 def test_a_frozen_worker_frees_its_lane_and_can_commit_nothing_later(
@@ -218,15 +251,21 @@ def held(engine: Engine) -> Iterator[None]:
 
 def end_whoever_is_at_work(stack: Stack, engine: Engine, number: signal.Signals) -> bool:
     """Send a signal to the worker's processes if one of them is at the trigger; never true."""
-    waiting = at_work(engine)
-    if waiting:
+    if at_work(engine):
         for child in children(stack):
-            child.send_signal(number)
-            child.wait()
-        with database.transaction(engine) as connection:
-            # The server would only see at the end of its statement that nobody is there any more.
-            connection.execute(text("SELECT pg_terminate_backend(pid) FROM unnest(:pids) AS pid"), {"pids": waiting})
+            end(engine, child, number)
     return False
+
+
+def end(engine: Engine, process: psutil.Process, number: signal.Signals) -> None:
+    """End a process that is at the trigger."""
+    waiting = at_work(engine)
+    process.send_signal(number)
+    process.wait()
+    with database.transaction(engine) as connection:
+        # The server would only see at the end of its statement that nobody is there any more.
+        connection.execute(text("SELECT pg_terminate_backend(pid) FROM unnest(:pids) AS pid"), {"pids": waiting})
+    until(lambda: not set(waiting) & set(at_work(engine)))
 
 
 def at_work(engine: Engine) -> list[int]:
@@ -236,10 +275,10 @@ def at_work(engine: Engine) -> list[int]:
         return list(connection.scalars(waiting, {"gate": GATE}))
 
 
-def children(stack: Stack) -> list[psutil.Process]:
+def children(stack: Stack, part: str = "worker") -> list[psutil.Process]:
     found = state.read(stack.data)
     assert found is not None
-    return psutil.Process(found.children["worker"].pid).children()
+    return psutil.Process(found.children[part].pid).children()
 
 
 def until(condition: Callable[[], bool]) -> None:

@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +15,7 @@ from functools import partial
 from typing import Self
 
 import orjson
+import psutil
 import pytest
 from sqlalchemy import Engine, text
 
@@ -179,6 +181,21 @@ def test_a_request_that_is_coming_in_is_answered_by_a_gateway_that_leaves(own_st
     assert leaving.reap() == 0
 
 
+def test_a_gateway_that_reloads_answers_with_its_old_process_until_the_new_one_is_at_work(own_stack: Stack) -> None:
+    first = psutil.Process(own_stack.child("gateway").pid)
+    [old] = first.children()
+
+    first.send_signal(signal.SIGHUP)
+    assert children.until(lambda: len(first.children()) == 2, 60)
+    [new] = set(first.children()) - {old}
+    new.suspend()
+    meanwhile = [_asked_once(own_stack) for _ in range(BETWEEN)]
+    new.resume()
+
+    assert children.until(lambda: first.children() == [new], 60)
+    assert all(answer.startswith(b"HTTP/1.1 200 ") for answer in [*meanwhile, _asked_once(own_stack)])
+
+
 def test_gateways_behind_an_edge_are_restarted_one_after_the_other_and_nobody_notices(
     own_stack: Stack, own_engine: Engine, own_tenant: Tenant, complaints: list[str]
 ) -> None:
@@ -298,6 +315,13 @@ def _asked(connection: socket.socket) -> bytes:
     while b"\r\n\r\n" not in received or not received.endswith(b"}"):
         received += connection.recv(10_000)
     return received.partition(b"\r\n\r\n")[0]
+
+
+def _asked_once(stack: Stack) -> bytes:
+    """Return the head of the answer over a connection of its own, some time after the one before."""
+    time.sleep(0.05)
+    with _connected(stack) as connection:
+        return _asked(connection)
 
 
 def _everything(connection: socket.socket) -> bytes:

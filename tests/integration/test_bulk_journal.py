@@ -11,11 +11,12 @@ from sqlalchemy.exc import IntegrityError
 
 from services.directory import bulk_journal, database, ids, journal, results, tables
 from services.directory.bulk_journal import Part
-from services.directory.drain import Drainer
 from services.directory.journal import State, Write
+from services.directory.wary import WaryDrainer
 from services.gateway.accepting import Accepter
 from services.gateway.admission import Admission
 from services.gateway.bulk_async import BulkFollower
+from services.gateway.outside import GuardedDrainer
 from services.gateway.reach import Hearing
 from services.gateway.waiting import Waiters
 from services.gateway.writing import Turns, Writer
@@ -33,7 +34,7 @@ class Worker:
     def __init__(self, engine: Engine) -> None:
         self.rung: list[int] = []
         self.settled: list[UUID] = []
-        self.drainer = Drainer(engine=engine, announce=self._announce, max_starts=1, ring=self.rung.append)
+        self.drainer = WaryDrainer(engine=engine, announce=self._announce, max_starts=1, ring=self.rung.append)
 
     def work(self, shards: Iterable[int]) -> None:
         """Drain shards, and those that are rung meanwhile."""
@@ -265,7 +266,7 @@ def _follower(engine: Engine, worker: Worker) -> BulkFollower:
         engine=engine,
         accepter=Accepter(engine, SHARDS, answering=0),
         waiters=Waiters(),
-        drainer=worker.drainer,
+        drainer=GuardedDrainer(drainer=worker.drainer),
         turns=Turns(1),
         admission=Admission(engine, 60),
         hearing=Hearing(),

@@ -29,4 +29,4 @@ def portal() -> None:
         *("--logger-class", "shared.serverlog.JSONLogger", "--log-level", "warning"),
         *("--no-control-socket", "services.directory.portal.wsgi:application"),
     ]
-    os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *arguments])  # noqa: S606 - our own interpreter.
+    os.execv(sys.executable, [sys.executable, "-m", "shared.master", *arguments])  # noqa: S606 - our own interpreter.

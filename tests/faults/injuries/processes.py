@@ -74,8 +74,10 @@ def frozen_with_the_lock(field: Field) -> Iterator[None]:
 @contextmanager
 def rolling_restart(field: Field) -> Iterator[None]:
     """Renew every process of ours, one role after another, as an upgrade does."""
+    _, *old = field.site.family("gateway")
     field.site.signal("gateway", signal.SIGHUP)
     yield
+    field.site.until(lambda: not set(old) & set(field.site.family("gateway")), "the gateway's new processes")
     for role in ("worker", "beat"):
         field.site.stop_role(role)
         field.site.up(role)
@@ -104,6 +106,18 @@ def poison_kills(field: Field) -> Iterator[None]:
         field.workload.crowd(1, requests.of_poison, patience=0),
     ):
         yield
+
+
+@contextmanager
+def poison_kills_gateways(field: Field) -> Iterator[None]:
+    """Send such operations while there is no worker, so that gateways have to apply them."""
+    field.site.stop_role("worker")
+    with (
+        _armed(field, {armed.POISON: requests.POISON}, "gateway"),
+        field.workload.crowd(1, requests.of_poison, patience=0),
+    ):
+        yield
+    field.site.up("worker")
 
 
 @contextmanager
