@@ -10,6 +10,7 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -32,8 +33,6 @@ def main() -> None:
     seconds, seed = float(os.environ.get("SECONDS") or 10**9), int(os.environ.get("SEED") or random.randrange(10**6))
     click.echo(f"seed {seed}")
     findings = [*_parsers(parsed, seed), *_requests(count, seconds, seed)]
-    for each in findings[:SHOWN]:
-        click.echo(f"* {each}")
     click.echo(f"{len(findings)} findings" if findings else "nothing was found")
     sys.exit(1 if findings else 0)
 
@@ -47,7 +46,9 @@ def _parsers(count: int, seed: int) -> list[Finding]:
     click.echo(f"texts: {told.read + told.refused} ({rate:.0f}/s) for {len(swarms)} parsers, which took {told.read}")
     careful = parsers.explore(parsers.ALL, share // CAREFUL, seed)
     click.echo(f"texts: {share // CAREFUL * len(parsers.ALL)} by Hypothesis")
-    return [*told.findings, *careful, *_guided(share, seed)]
+    found = [*told.findings, *careful, *_guided(share, seed)]
+    _show(found)
+    return found
 
 
 def _guided(count: int, seed: int) -> list[Finding]:
@@ -69,7 +70,9 @@ def _requests(count: int, seconds: float, seed: int) -> list[Finding]:
         for name, taken in memory.tenths().items():
             click.echo(f"{name}: " + " ".join(f"{each / 2**20:.0f}" for each in taken) + " MB, by tenths of the time")
         click.echo(f"log: {place.log.lines} lines, {len(place.log.findings)} with an error or a secret")
-        return [*pages.findings, *requests.findings, *place.log.findings, *memory.findings()]
+        others = [*place.log.findings, *memory.findings()]
+        _show(others)
+        return [*pages.findings, *requests.findings, *others]
 
 
 def _flood(target: Target, count: int, seed: int, until: float) -> Outcome:
@@ -77,6 +80,12 @@ def _flood(target: Target, count: int, seed: int, until: float) -> Outcome:
     outcome = flood.run(target, count, seed, lambda: time.monotonic() > until, _progress)
     _tell(outcome, time.monotonic() - begun)
     return outcome
+
+
+def _show(findings: Sequence[Finding]) -> None:
+    """Show what was found at once: a long run goes on for a while."""
+    for each in findings[:SHOWN]:
+        click.echo(f"* {each}")
 
 
 def _progress(sent: int) -> None:
@@ -87,6 +96,7 @@ def _tell(outcome: Outcome, seconds: float) -> None:
     click.echo(f"requests: {outcome.sent} ({outcome.sent / seconds:.0f}/s), {outcome.broken} of them broken below HTTP")
     click.echo("answers: " + ", ".join(f"{status}: {n}" for status, n in sorted(outcome.statuses.items())))
     click.echo(f"slower than a second beside the others: {len(outcome.suspects)}; when sent alone: see the findings")
+    _show(outcome.findings)
 
 
 if __name__ == "__main__":

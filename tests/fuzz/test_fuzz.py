@@ -1,6 +1,7 @@
 """Made-up requests to a stack, and made-up texts to its parsers: a short run of what `make fuzz` does for long."""
 
 import json
+import logging
 import os
 import socketserver
 import threading
@@ -11,6 +12,7 @@ from typing import Self
 
 import pytest
 
+from shared import logs
 from tests.fuzz import flood, grammar, guided, mutation, parsers, site, swarm, verdict, watch
 from tests.fuzz.flood import Target
 from tests.fuzz.material import Known
@@ -142,9 +144,9 @@ def test_an_answer_that_is_wrong_is_found(status: int, headers: dict[str, str], 
 
 
 def test_a_log_with_an_error_or_a_secret_and_a_program_that_grows_are_found() -> None:
-    assert verdict.of_line('{"level": "ERROR", "event": "x"}', ()) is not None
-    assert verdict.of_line('{"level": "INFO", "event": "a-secret"}', ("a-secret",)) is not None
-    assert verdict.of_line('{"level": "WARNING", "event": "x"}', ("a-secret",)) is None
+    assert verdict.of_line(log_line(logging.ERROR, "x"), ()) is not None
+    assert verdict.of_line(log_line(logging.INFO, "a-secret"), ("a-secret",)) is not None
+    assert verdict.of_line(log_line(logging.WARNING, "x"), ("a-secret",)) is None
     assert verdict.of_memory("gateway", 200 * 2**20, 400 * 2**20) is not None
     assert verdict.of_memory("gateway", 200 * 2**20, 220 * 2**20) is None
     assert verdict.of_second_half("gateway", 200 * 2**20, 220 * 2**20) is not None
@@ -188,3 +190,16 @@ class _Dawdle(socketserver.BaseRequestHandler):
         if b"/hangs" in self.request.recv(1_000):
             time.sleep(4 * LONGEST_SECONDS)
         self.request.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+
+
+def log_line(level: int, event: str) -> str:
+    """Return a line as our processes write it."""
+    root = logging.getLogger()
+    before, is_at = list(root.handlers), root.level
+    logs.configure("INFO", "gateway")
+    try:
+        [handler] = root.handlers
+        return handler.format(logging.LogRecord("fuzz", level, __file__, 1, event, None, None))
+    finally:
+        root.handlers[:] = before
+        root.setLevel(is_at)

@@ -1,6 +1,7 @@
 """Say what is wrong with an answer, a process's memory or a line of a log, whatever the request was."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ BY_DESIGN = frozenset({501, 503})
 ASSETS = frozenset({"text/css", "text/javascript", "image/png"})
 """Types of files; one that a client has not the version of is no error of the protocol."""
 
+_ERROR = re.compile(r'"level": ?"(ERROR|CRITICAL)"')
 LONGEST_SECONDS = 1.0
 GROWTH, SLACK = 1.25, 24 * 2**20
 """What a process may grow by after its start, and beyond that in bytes: caches fill up to a bound."""
@@ -53,7 +55,7 @@ def of_status(status: int) -> str | None:
 
 def of_line(line: str, secrets: Sequence[str]) -> Finding | None:
     """Return what is wrong with a line of a log: an error, or something that nobody may read there."""
-    if '"level": "ERROR"' in line or '"level": "CRITICAL"' in line or "Traceback" in line:
+    if _ERROR.search(line) or "Traceback" in line:
         return Finding(what=f"an error was logged: {line[:3_000]}")
     told = next((secret for secret in secrets if secret in line), None)
     return Finding(what=f"a value or a token was logged: {line[:3_000]}") if told else None
