@@ -13,6 +13,8 @@ from typing import Any
 
 from gunicorn.http.errors import NoMoreData
 
+from shared import arrivals
+
 SEND_SECONDS = 60.0
 """A client that takes nothing for so long is given up: no identity provider waits for longer itself."""
 
@@ -26,10 +28,16 @@ class Connection:
 
     def __init__(self, client: Any, header_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._client, self._header_seconds, self._clock = client, header_seconds, clock
+        self._waited = arrivals.waiting_seconds(client)
         self._until: float | None = clock() + header_seconds
         self.is_idle = True
         self.has_asked = False
         self.is_leaving = False
+
+    def take_waited(self) -> float:
+        """Return the seconds that the first request waited to be accepted; the requests after it did not."""
+        waited, self._waited = self._waited, 0.0
+        return waited
 
     def begin_waiting(self, idle_seconds: float) -> None:
         """Wait for a request from now on; for the first one no longer than its headers may take."""

@@ -30,6 +30,7 @@ from gunicorn.http.errors import (
 from gunicorn.workers.ggevent import GeventWorker
 
 from shared import metrics, readiness
+from shared.arrivals import WAITED
 from shared.connections import Connection, Connections
 
 AROUND_FIELD = len(": \r\n")
@@ -184,6 +185,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
                 start_response.__self__.force_close()
             return start_response(*arguments)
 
+        environ[WAITED] = environ["gunicorn.socket"].take_waited()
         answer: Iterable[bytes] = self._application(environ, start)
         return answer
 

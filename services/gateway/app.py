@@ -70,6 +70,7 @@ from services.gateway.waiting import Listener, Waiters
 from services.gateway.writes import Writes
 from services.gateway.writing import Turns, Writer
 from shared import metrics, queue
+from shared.arrivals import WAITED
 from shared.scim.resource_types import Catalogue
 from shared.settings import Settings
 
@@ -290,7 +291,7 @@ def _begin() -> None:
     """Give the request its id: the caller's own, where it is a plain one."""
     given = request.headers.get("X-Request-ID") or request.headers.get("client-request-id") or ""
     g.request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid4())
-    g.arrived = time.monotonic()
+    g.arrived = time.monotonic() - request.environ.get(WAITED, 0.0)
 
 
 def _end(response: Response) -> Response:

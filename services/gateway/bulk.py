@@ -1,7 +1,6 @@
 """Serve bulk requests: many writes in one, with a result for each (RFC 7644 section 3.7)."""
 
 import logging
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -49,7 +48,7 @@ class Bulk:
         return routes
 
     def _perform(self) -> Response:
-        begun = time.monotonic()
+        begun: float = g.arrived
         deadline = begun + self.settings.deadline_seconds
         asked = bulk.parse(_message(self.settings), self.settings.max_bulk_operations)
         sender = Sender(principal=g.principal, request_id=g.request_id)

@@ -2,11 +2,13 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from sqlalchemy import Engine, TextClause, func, select, text
 
@@ -212,6 +214,33 @@ def test_a_503_was_never_applied_and_never_will_be(own_client: Client, own_engin
     with database.transaction(own_engine) as connection:
         states = list(connection.scalars(select(tables.operation.c.state).order_by(tables.operation.c.id)))
     assert states == [journal.State.CANCELLED, journal.State.SETTLED]
+
+
+def test_a_deadline_begins_when_a_request_arrives_and_not_when_it_is_accepted(
+    own_stack: Stack, own_client: Client, own_engine: Engine
+) -> None:
+    """While the gateway's process is frozen or being replaced, requests wait in the kernel's queue."""
+    [gateway] = psutil.Process(own_stack.child("gateway").pid).children()
+    with own_engine.connect() as connection, ThreadPoolExecutor(1) as sending:
+        connection.execute(text("SET idle_in_transaction_session_timeout = 0"))
+        for shard in range(100):
+            connection.execute(
+                text("SELECT pg_advisory_lock(:space, :shard)"), {"space": runs.LOCK_SPACE, "shard": shard}
+            )
+        connection.commit()
+        gateway.suspend()
+        sent = sending.submit(
+            httpx.post, f"{own_client.base_url}Users", headers=own_client.headers, json=person(), timeout=60
+        )
+        time.sleep(DEADLINE_SECONDS)
+        gateway.resume()
+        thawed = time.monotonic()
+        refused = sent.result()
+        seconds = time.monotonic() - thawed
+        connection.execute(text("SELECT pg_advisory_unlock_all()"))
+
+    assert refused.status_code == 503
+    assert seconds < DEADLINE_SECONDS
 
 
 def test_what_a_bulk_does_not_settle_by_the_deadline_is_never_applied(own_client: Client, own_engine: Engine) -> None:
