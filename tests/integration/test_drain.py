@@ -352,7 +352,9 @@ def test_creates_that_fail_together_are_run_alone_by_whoever_comes_next(
         drainer.advance(0)
 
     assert [row(engine, each.id).state for each in others] == ["settled"] * 5
-    assert (row(engine, evil.id).state, row(engine, evil.id).starts) == ("pending", 1)
+    assert row(engine, evil.id).state == "pending"
+    # The pause after its first failure is a matter of chance, and may be over before the others are through.
+    assert row(engine, evil.id).starts >= 1
     assert "batch failed" not in caplog.messages
 
 
