@@ -63,6 +63,8 @@ def create(
 
 def find(connection: Connection, email: str) -> Admin | None:
     """Return the admin with this address, whatever its case; None when there is none."""
+    if "\0" in email:
+        return None  # PostgreSQL has no text with this in it.
     row = (
         connection.execute(_select().where(func.lower(portal_tables.admin.c.email) == email.lower()))
         .mappings()

@@ -92,7 +92,19 @@ class Prepared:
 
     name: str
     types: tuple[str, ...]
+    """Names among `OIDS`."""
     query: str
+
+
+OIDS = {"bigint": 20, "text": 25, "uuid": 2950}
+"""Types of arguments, as PostgreSQL numbers them."""
+
+NAMING = Prepared(name="muster_naming", types=("text",), query=f"SELECT {tenancy.NAMING}")
+NAMING_WITH_ROLE = Prepared(
+    name="muster_naming_with_role",
+    types=("text",),
+    query=f"SELECT set_config('role', '{tenancy.WORK}', true), {tenancy.NAMING}",
+)
 
 
 def read_at_once(
@@ -109,7 +121,8 @@ def read_at_once(
         return None
     own: Any = lent.driver_connection
     try:
-        found: list[tuple[Any, ...]] = own.read_at_once(_to(engine, tenant_id), prepared, arguments)
+        asked = ((_named_by(engine), (tenant_id.hex,)), (prepared, arguments))
+        found: list[tuple[Any, ...]] = own.read_at_once(asked)
     except driver.Error as error:
         if own.closed:
             lent.invalidate(error)
@@ -183,6 +196,11 @@ def _to(engine: Engine, tenant_id: UUID | None) -> tuple[str, ...]:
     return (named,) if engine.get_execution_options().get("role") == tenancy.WORK else (tenancy.TO_ONE, named)
 
 
+def _named_by(engine: Engine) -> Prepared:
+    """Return the query that names a tenant for the rest of its transaction, as `_to` does."""
+    return NAMING if engine.get_execution_options().get("role") == tenancy.WORK else NAMING_WITH_ROLE
+
+
 @contextmanager
 def _serving(engine: Engine, statements: tuple[str, ...]) -> Iterator[Connection]:
     """Lend a connection whose transactions begin with statements; the next who borrows it serves nobody."""
@@ -203,23 +221,47 @@ def _kind(driver: Any) -> Any:
     for this; tests fail should it move. It is not imported here, for in the gateway gevent has to come before it.
     """
 
+    GOOD = {driver.pq.ExecStatus.COMMAND_OK, driver.pq.ExecStatus.TUPLES_OK}  # noqa: N806 - a constant of the driver.
+
     class Serving(driver.Connection):  # type: ignore[misc]
         begins_with: tuple[bytes, ...] = ()
 
-        def read_at_once(
-            self, serves: tuple[str, ...], prepared: Prepared, arguments: Sequence[str]
-        ) -> list[tuple[Any, ...]]:
-            """Send a query in one message with whom it serves, which PostgreSQL takes for one transaction."""
-            given = b", ".join(driver.pq.Escaping(self.pgconn).escape_literal(each.encode()) for each in arguments)
-            made = () if prepared.name in self._prepared_by_name else (_to_prepare(prepared),)
-            execute = b"EXECUTE %s(%s)" % (prepared.name.encode(), given)
-            self.pgconn.send_query(b"; ".join((*(each.encode() for each in (*serves, *made)), execute)))
-            *_, last = self._checked(self.wait(driver.generators.execute(self.pgconn)))
-            self._prepared_by_name.add(prepared.name)
+        def read_at_once(self, asked: Sequence[tuple[Prepared, Sequence[str]]]) -> list[tuple[Any, ...]]:
+            """Send queries in one message, which PostgreSQL takes for one transaction; return the rows of the last.
+
+            Arguments travel apart from their queries, so that no log of the server quotes them.
+            """
+            fresh = [prepared for prepared, _ in asked if prepared.name not in self._prepared_by_name]
+            self.pgconn.enter_pipeline_mode()
+            try:
+                for prepared in fresh:
+                    oids = [OIDS[each] for each in prepared.types]
+                    self.pgconn.send_prepare(prepared.name.encode(), prepared.query.encode(), oids)
+                for prepared, arguments in asked:
+                    self.pgconn.send_query_prepared(prepared.name.encode(), [each.encode() for each in arguments])
+                self.pgconn.pipeline_sync()
+                results = self.wait(self._answered(len(fresh) + len(asked)))
+                self.pgconn.exit_pipeline_mode()
+            except BaseException:
+                # What is on its way still would be taken for the answer to somebody else.
+                self.close()
+                raise
+            # What was prepared stays so, whatever comes after.
+            made = zip(fresh, results, strict=False)
+            self._prepared_by_name.update(each.name for each, result in made if result.status in GOOD)
+            *_, last = self._checked(results)
             loading = driver.adapt.Transformer(self)
             loading.set_pgresult(last)
             rows: list[tuple[Any, ...]] = loading.load_rows(0, last.ntuples, tuple)
             return rows
+
+        def _answered(self, commands: int) -> Generator[Any, Any, list[Any]]:
+            yield from driver.generators.send(self.pgconn)
+            results: list[Any] = []
+            for _ in range(commands):
+                results += yield from driver.generators.fetch_many(self.pgconn)
+            yield from driver.generators.fetch_many(self.pgconn)
+            return results
 
         @cached_property
         def _prepared_by_name(self) -> set[str]:
@@ -227,7 +269,7 @@ def _kind(driver: Any) -> Any:
 
         def _checked(self, results: Sequence[Any]) -> Sequence[Any]:
             for result in results:
-                if result.status not in {driver.pq.ExecStatus.COMMAND_OK, driver.pq.ExecStatus.TUPLES_OK}:
+                if result.status not in GOOD:
                     raise driver.errors.error_from_result(result, encoding=self.info.encoding)
             return results
 
@@ -247,10 +289,6 @@ def _kind(driver: Any) -> Any:
             self._checked((yield from driver.generators.execute(self.pgconn)))
 
     return Serving
-
-
-def _to_prepare(prepared: Prepared) -> str:
-    return f"PREPARE {prepared.name}({', '.join(prepared.types)}) AS {prepared.query}"
 
 
 def _dump(value: object) -> str:

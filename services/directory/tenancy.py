@@ -20,6 +20,9 @@ ACROSS = "muster_across"
 TO_ONE = f"SET LOCAL ROLE {WORK}"
 TO_SEVERAL = f"SET LOCAL ROLE {ACROSS}"
 
+NAMING = "set_config('muster.tenant', $1, true)"
+"""The same as `naming`, as an expression of a query: for what is sent with its arguments apart."""
+
 
 class _Owned(Protocol):
     """What belongs to a tenant."""

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Engine, insert, text
 
 from services.directory import database, ids, listing, lookups, queries, store, tables, tenancy
+from services.directory.database import Prepared
 from services.directory.listing import Listing, Source
 from shared.scim import filters, paths, projection
 from shared.scim.attributes import ResourceType
@@ -179,9 +180,51 @@ def test_a_resource_comes_for_one_message(serving: Engine, company: dict[str, An
         lookups.get(serving, USERS, tenant_id, first, queries.wants_all)
         own.pgconn.untrace()
 
-    sent = [line.split("\t")[-1].strip() for line in traced.read_text().splitlines() if "\tF\t" in line]
-    [one] = sent
-    assert one.startswith(f"\"SET LOCAL muster.tenant = '{tenant_id.hex}'; EXECUTE ")
+    lines = traced.read_text().splitlines()
+    sent = [fields[fields.index("F") + 2] for fields in (line.split("\t") for line in lines) if "F" in fields]
+    assert sent == ["Bind", "Describe", "Execute", "Bind", "Describe", "Execute", "Sync"]
+
+
+def test_what_was_prepared_stays_known_though_a_look_up_failed(
+    serving: Engine, engine: Engine, company: dict[str, Any]
+) -> None:
+    """Else each later one would fail over the name that is there already, and be read twice."""
+    tenant_id, first = company["tenant"].principal.tenant_id, str(company["people"][1])
+    with engine.connect() as other:
+        other.execute(text("LOCK TABLE employee IN ACCESS EXCLUSIVE MODE"))
+        with serving.connect() as connection:
+            own: Any = connection.connection.driver_connection
+        own.execute("SET statement_timeout = '100ms'")
+        own.commit()
+        lookup = database.read_at_once(serving, tenant_id, _by_name(), (tenant_id.hex, first))
+        other.rollback()
+    assert lookup is None
+
+    assert database.read_at_once(serving, tenant_id, _by_name(), (tenant_id.hex, first)) == [(UUID(first),)]
+    own.execute("RESET statement_timeout")
+    own.commit()
+
+
+def _by_name() -> Prepared:
+    query = "SELECT id FROM employee WHERE tenant_id = $1 AND id = $2 AND pg_sleep(0) IS NOT NULL"
+    return Prepared(name="test_by_name", types=("uuid", "uuid"), query=query)
+
+
+def test_no_log_of_the_server_quotes_an_argument(serving: Engine, company: dict[str, Any], tmp_path: Path) -> None:
+    """Whatever goes wrong there, it logs the statement: values must not be in it."""
+    traced = tmp_path / "trace"
+    query = Prepared(name="test_division", types=("text", "bigint"), query="SELECT $1, 1 / $2")
+    with serving.connect() as connection:
+        own: Any = connection.connection.driver_connection
+    with traced.open("w") as file:
+        own.pgconn.trace(file.fileno())
+        found = database.read_at_once(serving, company["tenant"].principal.tenant_id, query, ("secret", "0"))
+        own.pgconn.untrace()
+
+    assert found is None
+    quoting = [line for line in traced.read_text().splitlines() if "secret" in line]
+    assert len(quoting) == 1
+    assert "Bind" in quoting[0]
 
 
 def test_whom_a_look_up_served_is_forgotten_after_it(serving: Engine, company: dict[str, Any]) -> None:

@@ -21,7 +21,6 @@ from services.directory.portal_sessions import LONGEST, Visitor
 SESSION, VISIT = "muster-session", "muster-visit"
 FIELD = "csrf"
 BROKEN_OFF = "The form did not arrive whole. Go back, and send it again."
-HAS_NUL = "The form holds a NUL character, which nothing here has a use for. Go back, and take it out."
 
 
 def begin(desk: Desk, *, is_click: bool) -> None:
@@ -45,17 +44,12 @@ def may_still(desk: Desk, needs: Permission) -> bool:
 
 
 def has_word() -> bool:
-    """Whether a form comes from a page of ours, in this very browser.
-
-    Raises ToldError when it has not come whole, or has what PostgreSQL cannot keep.
-    """
+    """Whether a form comes from a page of ours, in this very browser. Raises ToldError when it has not come whole."""
     site = request.headers.get("Sec-Fetch-Site", "same-origin")
     try:
         given = request.form.get(FIELD, "")
     except (OSError, ParseException, ClientDisconnected) as error:
         raise ToldError(400, BROKEN_OFF) from error
-    if any("\x00" in value for _, value in request.form.items(multi=True)):
-        raise ToldError(400, HAS_NUL)
     return site in {"same-origin", "none"} and hmac.compare_digest(given.encode(), g.csrf.encode())
 
 
