@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from sqlalchemy import Engine
 
 from services.directory import announcing, ids
@@ -184,7 +186,9 @@ def test_a_server_that_falls_silent_is_given_up_for_another_connection(
         taking = threading.Thread(target=take, args=(silent,))
         taking.start()
         url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
-        redis = Redis.from_url(url, socket_timeout=1, protocol=2, driver_info=None)
+        # As ours are: one that tries again by itself would connect anew without a word.
+        retry = Retry(NoBackoff(), 0)
+        redis = Redis.from_url(url, socket_timeout=1, protocol=2, driver_info=None, retry=retry)
         listener = Listener(redis, "outcomes:x", waiters, key)
         listener.start()
         assert all(connected.acquire(timeout=PATIENCE) for _ in range(3))
