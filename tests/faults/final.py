@@ -2,10 +2,11 @@
 
 import http.client
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
-from sqlalchemy import Engine, RowMapping, text
+from sqlalchemy import Connection, Engine, RowMapping, text
 
 from services.directory import database
 from shared.scim import versions
@@ -30,17 +31,25 @@ GROUP BY operation_id, resource_id HAVING count(*) > 1
 
 def journal(engine: Engine, tenant: Tenant) -> Iterator[Journaled]:
     """Yield every operation of a tenant."""
-    with database.transaction(engine) as connection:
-        connection.execute(text("SET LOCAL statement_timeout = '120s'"))
-        for row in connection.execute(_OPERATIONS, {"tenant": tenant.name}).mappings():
-            yield _journaled(tenant, row)
+    with _patiently(engine) as connection:
+        rows = connection.execute(_OPERATIONS, {"tenant": tenant.name}).mappings().all()
+    for row in rows:
+        yield _journaled(tenant, row)
 
 
 def twice(engine: Engine, tenant: Tenant) -> list[str]:
     """Return the operations that left more than one entry in the history of a resource."""
-    with database.transaction(engine) as connection:
-        connection.execute(text("SET LOCAL statement_timeout = '120s'"))
+    with _patiently(engine) as connection:
         return [str(operation_id) for operation_id in connection.scalars(_TWICE, {"tenant": tenant.name})]
+
+
+@contextmanager
+def _patiently(engine: Engine) -> Iterator[Connection]:
+    """Run the block in a transaction that may take as long as it takes: a long run leaves half a million operations."""
+    with database.transaction(engine) as connection:
+        for timeout in database.TIMEOUTS:
+            connection.exec_driver_sql(f"SET LOCAL {timeout} = 0")
+        yield connection
 
 
 def resources(address: str, tenant: Tenant) -> Mapping[str, Resource]:
