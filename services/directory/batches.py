@@ -56,7 +56,7 @@ SELECT f.shard AS free, o.*, clock_timestamp() AS now,
        coalesce((SELECT running FROM shard WHERE id = f.shard), '{{}}') AS unfinished,
        (SELECT catalogue_version FROM tenant t WHERE t.id = o.tenant_id) AS catalogue_version
 FROM free f LEFT JOIN LATERAL (
-  SELECT {_COLUMNS}, o.position, o.not_before > clock_timestamp() AS waits
+  SELECT {_COLUMNS}, o.position
   FROM operation o
   WHERE o.state = 'pending' AND o.shard = f.shard
   ORDER BY o.tenant_id, o.position
@@ -193,18 +193,12 @@ def of_several(connection: Connection, shards: Sequence[int], limit: int, most: 
             room -= len(operations)
     chosen = [row for row in rows if row["id"] is not None and row["free"] in taken]
     held = [shard for shard in shards if shard not in by_shard]
-    return Several(batch=_batch(_ready(chosen), is_everything=True), held=held, alone=alone, left=left)
+    return Several(batch=_batch(chosen, is_everything=True), held=held, alone=alone, left=left)
 
 
 def _is_special(row: RowMapping) -> bool:
-    """Whether an operation waits for a wave of its bulk request, or failed before."""
+    """Whether an operation waits for a wave of its bulk request, or failed before and perhaps rests."""
     return bool(row["wave"] or row["starts"] or row["delays"])
-
-
-def _ready(rows: Sequence[RowMapping]) -> list[RowMapping]:
-    """Leave out the lanes that wait for the next start of an operation."""
-    waiting = {row["lane"] for row in rows if row["waits"]}
-    return [row for row in rows if row["lane"] not in waiting]
 
 
 def everything(connection: Connection, shard: int, limit: int = BATCH) -> Batch | None:
@@ -212,7 +206,8 @@ def everything(connection: Connection, shard: int, limit: int = BATCH) -> Batch 
     rows = connection.exec_driver_sql(_ALL, {"shard": shard, "limit": limit}).mappings().all()
     if len(rows) == limit or any(row["wave"] for row in rows):
         return None
-    return _batch(_ready(rows), is_everything=True)
+    waiting = {row["lane"] for row in rows if row["waits"]}
+    return _batch([row for row in rows if row["lane"] not in waiting], is_everything=True)
 
 
 def in_turn(connection: Connection, shard: int, after: UUID = FROM_THE_START, limit: int = BATCH) -> Batch:

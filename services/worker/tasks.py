@@ -75,8 +75,9 @@ class Tasks:
 
         The flags of this wake are cleared first: a write that comes later rings again.
         """
-        known = [shard for shard in map(_shard, shards[: queue.TOGETHER]) if shard is not None]
-        if len(known) < len(shards[: queue.TOGETHER]):
+        named = [_shard(said) for said in shards[: queue.TOGETHER]]
+        known = [shard for shard in named if shard is not None]
+        if None in named:
             logger.warning("wake not understood")
             metrics.count(metrics.WAKE_UNKNOWN)
         queue.clear(self.redis, known, is_patient=is_patient)
