@@ -12,13 +12,16 @@ import psutil
 import pytest
 from sqlalchemy import Engine, TextClause, func, select, text
 
-from services.directory import database, journal, runs, tables
+from services.directory import database, journal, tables
 from services.stack import state
 from services.stack.supervisor import Stack
 from tests import conftest, stacks
 from tests.factories import Client, Tenant, bulk, bulk_post, patch, person, replace, role
+from tests.shards import held
 
 DEADLINE_SECONDS = 6
+SHARDS = 100
+"""More than there are."""
 
 
 @pytest.fixture
@@ -194,18 +197,9 @@ def test_a_bulk_succeeds_without_worker_and_broker(own_stack: Stack, own_client:
 
 def test_a_503_was_never_applied_and_never_will_be(own_client: Client, own_engine: Engine) -> None:
     """A shard that somebody holds is not drained; at the deadline its operation is cancelled."""
-    shards = range(100)
-    with own_engine.connect() as connection:
-        connection.execute(text("SET idle_in_transaction_session_timeout = 0"))
-        for shard in shards:
-            connection.execute(
-                text("SELECT pg_advisory_lock(:space, :shard)"), {"space": runs.LOCK_SPACE, "shard": shard}
-            )
-        connection.commit()
-
+    with held(own_engine, SHARDS):
         key = {"Idempotency-Key": '"never"'}
         refused = own_client.post("/Users", json=person(userName="never@example.com"), headers=key)
-        connection.execute(text("SELECT pg_advisory_unlock_all()"))
 
     assert refused.status_code == 503
     assert int(refused.headers["Retry-After"]) > 0
@@ -221,13 +215,7 @@ def test_a_deadline_begins_when_a_request_arrives_and_not_when_it_is_accepted(
 ) -> None:
     """While the gateway's process is frozen or being replaced, requests wait in the kernel's queue."""
     [gateway] = psutil.Process(own_stack.child("gateway").pid).children()
-    with own_engine.connect() as connection, ThreadPoolExecutor(1) as sending:
-        connection.execute(text("SET idle_in_transaction_session_timeout = 0"))
-        for shard in range(100):
-            connection.execute(
-                text("SELECT pg_advisory_lock(:space, :shard)"), {"space": runs.LOCK_SPACE, "shard": shard}
-            )
-        connection.commit()
+    with held(own_engine, SHARDS), ThreadPoolExecutor(1) as sending:
         gateway.suspend()
         sent = sending.submit(
             httpx.post, f"{own_client.base_url}Users", headers=own_client.headers, json=person(), timeout=60
@@ -237,21 +225,13 @@ def test_a_deadline_begins_when_a_request_arrives_and_not_when_it_is_accepted(
         thawed = time.monotonic()
         refused = sent.result()
         seconds = time.monotonic() - thawed
-        connection.execute(text("SELECT pg_advisory_unlock_all()"))
 
     assert refused.status_code == 503
     assert seconds < DEADLINE_SECONDS
 
 
 def test_what_a_bulk_does_not_settle_by_the_deadline_is_never_applied(own_client: Client, own_engine: Engine) -> None:
-    with own_engine.connect() as connection:
-        connection.execute(text("SET idle_in_transaction_session_timeout = 0"))
-        for shard in range(100):
-            connection.execute(
-                text("SELECT pg_advisory_lock(:space, :shard)"), {"space": runs.LOCK_SPACE, "shard": shard}
-            )
-        connection.commit()
-
+    with held(own_engine, SHARDS):
         answer = own_client.post(
             "/Bulk",
             json=bulk(
@@ -262,7 +242,6 @@ def test_what_a_bulk_does_not_settle_by_the_deadline_is_never_applied(own_client
                 bulk_post("refused", "/Users", person(active="perhaps")),
             ),
         )
-        connection.execute(text("SELECT pg_advisory_unlock_all()"))
 
     statuses = [result["status"] for result in answer.json()["Operations"]]
     assert (answer.status_code, statuses) == (200, ["503", "503", "503", "503", "400"])

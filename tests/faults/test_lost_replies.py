@@ -6,7 +6,6 @@ import signal
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,11 +16,12 @@ import psutil
 import pytest
 from sqlalchemy import Engine, Row, text
 
-from services.directory import database, runs
+from services.directory import database
 from services.stack import children, state
 from services.stack.supervisor import Stack
 from tests import conftest, stacks
 from tests.factories import Client, Tenant, patch, person, replace, role
+from tests.shards import held
 
 SECONDS = 60.0
 PROCESSES = 2
@@ -135,22 +135,6 @@ class Gateways:
 def _kill(process: psutil.Process) -> None:
     os.kill(process.pid, signal.SIGKILL)
     psutil.wait_procs([process], timeout=SECONDS)
-
-
-@contextmanager
-def held(engine: Engine, shards: int) -> Iterator[None]:
-    """Keep everybody from draining."""
-    with engine.connect() as connection:
-        connection.execute(text("SET idle_in_transaction_session_timeout = 0"))
-        for shard in range(shards):
-            connection.execute(
-                text("SELECT pg_advisory_lock(:space, :shard)"), {"space": runs.LOCK_SPACE, "shard": shard}
-            )
-        connection.commit()
-        try:
-            yield
-        finally:
-            connection.execute(text("SELECT pg_advisory_unlock_all()"))
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from uuid import UUID
 import httpx
 import psutil
 import pytest
-from sqlalchemy import Engine, delete, func, select, text, update
+from sqlalchemy import Engine, func, select, text
 from sqlalchemy.exc import OperationalError
 
 from services.directory import database, failures, journal, runs, tables
@@ -26,7 +26,7 @@ from services.directory.journal import Write
 from services.stack import state
 from services.stack.supervisor import Stack
 from shared.outcomes import Reply
-from tests import conftest, poison, stacks
+from tests import conftest, poison, shards, stacks
 from tests.factories import Client, Tenant, patch, person, replace, write
 
 MAX_STARTS = 2
@@ -300,10 +300,8 @@ def drained(drainer: Drainer) -> int:
 
 def alone(engine: Engine) -> None:
     """Let nothing of other tests be pending."""
-    table = tables.operation
     with database.transaction(engine) as connection:
-        connection.execute(update(table).where(table.c.state == "pending").values(state="cancelled"))
-        connection.execute(delete(tables.shard))
+        shards.empty(connection)
 
 
 def accept(engine: Engine, *writes: Write) -> None:

@@ -9,13 +9,14 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine, text
 
-from services.directory import counters, database, journal, runs
+from services.directory import counters, database, journal
 from services.stack import children
 from services.stack.children import Child, Program
 from services.stack.supervisor import Stack
 from shared import metrics, queue, settings
 from tests import conftest, factories, stacks
 from tests.factories import Client, Tenant
+from tests.shards import held
 
 PATIENCE = 120.0
 WRITES = 30
@@ -62,19 +63,11 @@ def test_without_a_beat_writes_go_on_and_what_is_left_is_found_later(
 
 def test_sweeping_during_a_drain_doubles_nothing(own_stack: Stack, own_engine: Engine, own_tenant: Tenant) -> None:
     celery = queue.create(own_stack.settings)
-    with own_engine.connect() as connection:
-        connection.execute(text("SET idle_in_transaction_session_timeout = 0"))
-        for shard in range(own_stack.settings.shards):
-            connection.execute(
-                text("SELECT pg_advisory_lock(:space, :shard)"), {"space": runs.LOCK_SPACE, "shard": shard}
-            )
-        connection.commit()
+    with held(own_engine, own_stack.settings.shards):
         lanes = unwoken(own_engine, own_tenant)
         assert children.until(lambda: waiting_for_locks(own_engine) > 0, PATIENCE)
         for _ in range(20):
             celery.send_task(queue.SWEEP, ignore_result=True)
-        connection.execute(text("SELECT pg_advisory_unlock_all()"))
-        connection.commit()
 
     assert children.until(lambda: pending(own_engine) == 0, PATIENCE)
     redis = queue.redis_client(own_stack.settings)

@@ -1,7 +1,6 @@
 """What only tests over HTTP need."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -11,7 +10,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 from sqlalchemy import Engine, text
 
-from services.directory import database, runs, tokens
+from services.directory import database, tokens
 from shared.settings import Settings
 from tests.factories import Client, Tenant
 
@@ -71,22 +70,6 @@ def verified(client: Client, token: str) -> dict[str, Any]:
     decoded = jwt.decode(token, _keys(f"{client.base_url}jwks.json"), algorithms=["ES256"])
     assert decoded.header["typ"] == "secevent+jwt"
     return decoded.claims
-
-
-@contextmanager
-def held(engine: Engine, shards: int) -> Iterator[None]:
-    """Keep everybody from draining."""
-    with engine.connect() as connection:
-        connection.execute(text("SET idle_in_transaction_session_timeout = 0"))
-        for shard in range(shards):
-            connection.execute(
-                text("SELECT pg_advisory_lock(:space, :shard)"), {"space": runs.LOCK_SPACE, "shard": shard}
-            )
-        connection.commit()
-        try:
-            yield
-        finally:
-            connection.execute(text("SELECT pg_advisory_unlock_all()"))
 
 
 @cache

@@ -11,7 +11,8 @@ from shared.scim import events, messages
 from shared.settings import Settings
 from tests import conftest, stacks
 from tests.factories import Client, patch, person, replace, role
-from tests.http.conftest import held, settled, verified
+from tests.http.conftest import settled, verified
+from tests.shards import held
 
 ASYNC = {"Prefer": "respond-async"}
 

@@ -4,17 +4,17 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import httpx
 import pytest
-from sqlalchemy import Engine, func, select, text
+from sqlalchemy import Engine, func, select
 
-from services.directory import batches, database, runs, tables
+from services.directory import batches, database, tables
 from services.stack.supervisor import Stack
 from shared.scim import messages
 from tests import conftest, stacks
 from tests.factories import Client, bulk, bulk_post, patch, person, replace
+from tests.shards import held
 
 ASYNC = {"Prefer": "respond-async"}
 DEADLINE_SECONDS = 2
@@ -48,21 +48,6 @@ def bystander(own_stack: Stack, own_engine: Engine) -> Iterator[Client]:
         yield http
 
 
-@contextmanager
-def halted(engine: Engine, shards: int) -> Iterator[None]:
-    """Keep everybody from draining."""
-    with engine.connect() as connection:
-        connection.execute(text("SET idle_in_transaction_session_timeout = 0"))
-        for shard in range(shards):
-            parameters = {"space": runs.LOCK_SPACE, "shard": shard}
-            connection.execute(text("SELECT pg_advisory_lock(:space, :shard)"), parameters)
-        connection.commit()
-        try:
-            yield
-        finally:
-            connection.execute(text("SELECT pg_advisory_unlock_all()"))
-
-
 def send_until_refused(client: Client) -> tuple[int, httpx.Response]:
     """Send writes without waiting; return how many were accepted, and the refusal of the first that was not."""
     for accepted in range(MOST):
@@ -77,7 +62,7 @@ def test_a_tenant_with_too_much_pending_is_refused_and_nobody_else(
 ) -> None:
     leaver, gone, left = (crowd.create_user()["id"] for _ in range(3))
 
-    with halted(own_engine, own_stack.settings.shards):
+    with held(own_engine, own_stack.settings.shards):
         accepted, refused = send_until_refused(crowd)
         whole = crowd.post("/Bulk", json=bulk(bulk_post("a", "/Users", person())))
         mixed = crowd.post(
@@ -107,7 +92,7 @@ def test_a_tenant_with_too_much_pending_is_refused_and_nobody_else(
 def test_what_was_accepted_is_applied_in_the_end_and_what_was_refused_is_not(
     own_stack: Stack, own_engine: Engine, crowd: Client
 ) -> None:
-    with halted(own_engine, own_stack.settings.shards):
+    with held(own_engine, own_stack.settings.shards):
         accepted, _ = send_until_refused(crowd)
 
     totals = [0]
@@ -122,7 +107,7 @@ def test_what_was_accepted_is_applied_in_the_end_and_what_was_refused_is_not(
 def test_a_leaver_overtakes_the_backlog(own_stack: Stack, own_engine: Engine, crowd: Client) -> None:
     leaver = crowd.create_user()["id"]
 
-    with halted(own_engine, own_stack.settings.shards):
+    with held(own_engine, own_stack.settings.shards):
         accepted, _ = send_until_refused(crowd)
         told = crowd.patch(f"/Users/{leaver}", json=patch(replace("active", value=False)), headers=ASYNC)
     states = [""]

@@ -9,8 +9,9 @@ from sqlalchemy import Engine
 from shared.scim import events, messages, versions
 from shared.settings import Settings
 from tests.factories import Client, bulk, bulk_post, patch, person, replace, role
-from tests.http.conftest import held, settled, verified
+from tests.http.conftest import settled, verified
 from tests.http.test_bulk import change, managed_by, members, statuses, values
+from tests.shards import held
 
 ASYNC = {"Prefer": "respond-async"}
 UNKNOWN_ID = "019a0000-0000-7000-8000-000000000000"

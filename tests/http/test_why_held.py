@@ -10,7 +10,7 @@ from services.directory.why import Answer
 from services.stack.supervisor import Stack
 from tests import conftest, poison, stacks, why
 from tests.factories import Client, patch, person, replace
-from tests.http.conftest import held
+from tests.shards import held
 
 ASYNC = {"Prefer": "respond-async"}
 PASSES = "RAISE EXCEPTION 'a deadlock' USING ERRCODE = '40P01'"

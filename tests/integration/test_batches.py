@@ -15,7 +15,7 @@ from services.directory import batches, database, failures, ids, journal, tables
 from services.directory.backoff import Fault
 from services.directory.drain import Drainer
 from services.directory.journal import Operation, Write
-from tests import conftest
+from tests import conftest, shards
 from tests.factories import Tenant, patch, replace, write
 
 NOTHING = patch(replace("title", "x"))
@@ -277,8 +277,7 @@ def _settle(connection: Connection, operations: Sequence[Operation]) -> None:
 def test_a_backlog_is_drained_to_its_end(engine: Engine, three: list[Tenant]) -> None:
     """All of it, tenants in turn, with a leaver in the midst: nothing is left, and each lane is in its order."""
     with database.transaction(engine) as connection:
-        pending = tables.operation.c.state == "pending"
-        connection.execute(update(tables.operation).where(pending).values(state="cancelled"))
+        shards.empty(connection)
     writes = [each for tenant, count in zip(three, (250, 20, 1), strict=True) for each in changes(tenant, count)]
     last = write(three[0], "PATCH", patch(replace("active", value=False)), lane=writes[200].lane, is_urgent=True)
     with database.transaction(engine) as connection:

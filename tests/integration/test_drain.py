@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine, delete, event, func, select, text, update
+from sqlalchemy import Engine, event, func, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from services.directory import batches, database, failures, history, ids, journal, tables
@@ -17,7 +17,7 @@ from services.directory.backoff import Fault
 from services.directory.drain import Drainer
 from services.directory.journal import Write
 from shared.outcomes import Outcome, Reply
-from tests import poison
+from tests import poison, shards
 from tests.factories import Tenant, patch, person, replace, role, write
 
 MAX_STARTS = 3
@@ -46,10 +46,7 @@ def announced() -> Announced:
 @pytest.fixture
 def drainer(engine: Engine, announced: Announced) -> Drainer:
     with database.transaction(engine) as connection:
-        connection.execute(
-            update(tables.operation).where(tables.operation.c.state == "pending").values(state="cancelled")
-        )
-        connection.execute(delete(tables.shard))
+        shards.empty(connection)
     return Drainer(engine=engine, announce=announced, max_starts=MAX_STARTS, ring=announced.rung.append)
 
 

@@ -8,12 +8,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine, delete, event, select, text, update
+from sqlalchemy import Engine, event, select, text, update
 
 from services.directory import batches, database, drain, ids, journal, runs, tables
 from services.directory.drain import Drainer
 from services.directory.journal import Write
 from shared.outcomes import Reply
+from tests import shards
 from tests.factories import Tenant, patch, replace, write
 
 SHARDS = (3, 4, 5)
@@ -39,10 +40,7 @@ def announced() -> Announced:
 @pytest.fixture
 def drainer(engine: Engine, announced: Announced) -> Drainer:
     with database.transaction(engine) as connection:
-        connection.execute(
-            update(tables.operation).where(tables.operation.c.state == "pending").values(state="cancelled")
-        )
-        connection.execute(delete(tables.shard))
+        shards.empty(connection)
     return Drainer(engine=engine, announce=announced, max_starts=3, ring=lambda _: None)
 
 

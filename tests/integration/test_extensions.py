@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, delete, update
+from sqlalchemy import Engine
 
-from services.directory import database, extensions, ids, journal, queries, tables
+from services.directory import database, extensions, ids, journal, queries
 from services.directory.catalogues import Catalogues
 from services.directory.drain import Drainer
 from services.directory.extensions import ExtensionError
@@ -16,7 +16,7 @@ from shared.outcomes import Outcome, Reply
 from shared.scim import extension_files, patch, resource_types
 from shared.scim.extension_files import Extension
 from shared.scim.resource_types import Catalogue
-from tests import factories
+from tests import factories, shards
 from tests.factories import Tenant, person
 
 URN = "urn:example:simple"
@@ -51,9 +51,7 @@ def drain(engine: Engine, *writes: Write) -> list[Outcome]:
         replies.extend(new)
 
     with database.transaction(engine) as connection:
-        pending = tables.operation.c.state == "pending"
-        connection.execute(update(tables.operation).where(pending).values(state="cancelled"))
-        connection.execute(delete(tables.shard))
+        shards.empty(connection)
         journal.accept(connection, writes, shards=1)
     Drainer(engine=engine, announce=announce, max_starts=3, ring=rung.append).drain(0)
     return [reply.outcome for each in writes for reply in replies if reply.outcome.operation_id == each.id]

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine, delete, event, func, select, text, update
+from sqlalchemy import Engine, event, func, select, text, update
 
 from services.directory import (
     audit_reading,
@@ -26,6 +26,7 @@ from services.directory.region_saving import Saved, StaleRulesError
 from services.directory.region_tables import region_rules as rules_table
 from services.directory.regions import RegionError
 from shared.scim.schemas import enterprise
+from tests import shards
 from tests.conftest import make_tenant
 from tests.factories import Tenant, employee, patch, person, replace, write
 from tests.region_cases import EXTENSION, URN
@@ -97,9 +98,7 @@ class Company:
 @pytest.fixture
 def company(engine: Engine, tenant: Tenant) -> Company:
     with database.transaction(engine) as connection:
-        table = tables.operation
-        connection.execute(update(table).where(table.c.state == "pending").values(state="cancelled"))
-        connection.execute(delete(tables.shard))
+        shards.empty(connection)
         connection.execute(update(rules_table).values(ended_at=func.now()))
     drainer = Drainer(engine=engine, announce=lambda _: None, max_starts=3, ring=lambda _: None)
     return Company(engine=engine, tenant=tenant, drainer=drainer)
