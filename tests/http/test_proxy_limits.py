@@ -72,6 +72,19 @@ def test_a_client_that_reads_no_answer_keeps_no_gateway(tmp_path: Path) -> None:
         assert len(_all(client)) < GREATEST
 
 
+def test_a_body_that_stops_half_way_is_answered_and_no_gateway_hears_of_it(tmp_path: Path) -> None:
+    with _site(tmp_path, _hurried(tmp_path, "read_body", "30s")) as found, proxies.tls(found.proxy) as client:
+        client.sendall(b"POST /scim/v2/Users HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n12345")
+        client.settimeout(PATIENCE)
+        answer = client.recv(65_536)
+
+        _nobody_called(found)
+
+    assert answer.startswith(b"HTTP/1.1 499 ")
+    assert b"\r\nConnection: close\r\n" in answer
+    assert not {b"server:", b"via:"} & {line.split(b" ")[0].lower() for line in answer.split(b"\r\n")}
+
+
 def test_headers_that_do_not_come_are_not_waited_for_without_tls(site: Site) -> None:
     with _open(site.proxy) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
