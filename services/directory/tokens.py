@@ -13,6 +13,9 @@ from sqlalchemy import ARRAY, Connection, DateTime, Select, Text, Uuid, bindpara
 from services.directory import ids, tables, token_secrets
 
 LONGEST_NAME = 100
+MOST = 100
+"""Tokens of one tenant that work, at most: whoever has the one of the admin API cannot fill the directory with them."""
+
 LIFETIME = timedelta(days=365)
 """How long a token is good for, unless it is asked otherwise."""
 
@@ -39,6 +42,10 @@ ADMINISTRATION = frozenset({Scope.ADMIN})
 
 class TokenError(ValueError):
     """A token cannot be made or changed; the text says why."""
+
+
+class TooManyTokensError(TokenError):
+    """A tenant has as many tokens that work as it may."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,12 +120,13 @@ def create(
 ) -> str:
     """Create a token of a tenant, perhaps bound to a User; return its secret, which nobody can read again.
 
-    Raises TokenError.
+    Raises TokenError, and of these TooManyTokensError.
     """
     if not name.isprintable() or not 0 < len(name) <= LONGEST_NAME:
         raise TokenError(f"A token's name has 1 to {LONGEST_NAME} characters that can be printed")
     terms = terms or Terms()
     check(terms)
+    _check_room(connection, tenant_id)
     values = {"tenant_id": tenant_id, "name": name, "user_id": user_id, "scopes": sorted(terms.scopes)}
     values |= {"networks": [str(ip_network(network)) for network in terms.networks]}
     if terms.lifetime is not None:
@@ -274,6 +282,14 @@ def check(terms: Terms) -> None:
             ip_network(network)
         except ValueError as error:
             raise TokenError(f"{network!r} is not a network: write it as 203.0.113.0/24 or 2001:db8::/32") from error
+
+
+def _check_room(connection: Connection, tenant_id: UUID) -> None:
+    table = tables.token
+    is_over = table.c.expires_at <= func.clock_timestamp()
+    working = (table.c.tenant_id == tenant_id, table.c.revoked_at.is_(None), is_over.is_not(True))
+    if (connection.scalar(select(func.count()).select_from(table).where(*working)) or 0) >= MOST:
+        raise TooManyTokensError(f"The most are {MOST} tokens of a tenant that work: revoke those that nobody uses")
 
 
 def _insert(connection: Connection, values: dict[str, Any]) -> str:

@@ -36,6 +36,7 @@ _BODY = (
     _problem(413, "The body is too large.", "Retry-After"),
     _problem(415, "The body is not JSON."),
 )
+_FULL = _problem(409, f"The tenant has {tokens.MOST} tokens that work, which are the most.")
 _TOKEN = Answer(status=200, description="The token as it is now.", schema="Token", media_type=_JSON)
 _NEW = Answer(
     status=201, description="The new token. Its secret is never told again.", schema="NewToken", headers=("Location",),
@@ -59,7 +60,7 @@ ROUTES = (
     ),
     Route(
         method="POST", path=PATH, name="createToken", tag=TAG, summary="Create a provisioning token",
-        body="TokenCreation", body_types=(_JSON,), answers=(_NEW, *_BODY, *_ALWAYS), is_at_root=True,
+        body="TokenCreation", body_types=(_JSON,), answers=(_NEW, *_BODY, _FULL, *_ALWAYS), is_at_root=True,
     ),
     Route(
         method="GET", path=f"{PATH}/{{token_id}}", name="getToken", tag=TAG, summary="One token",

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine
 
 from services.directory import database, ids, token_lifecycle, tokens
 from services.directory.token_lifecycle import Deed, TokenInUseError
-from services.directory.tokens import Scope, Terms, Token, TokenError
+from services.directory.tokens import Scope, Terms, Token, TokenError, TooManyTokensError
 from services.gateway import problems, requests, responses
 from shared.scim.errors import ConflictError, InvalidValueError, NotFoundError
 
@@ -104,6 +104,8 @@ class AdminTokens:
         try:
             with database.transaction(self.engine, g.principal.tenant_id) as connection:
                 made, secret = token_lifecycle.create(connection, _deed(), given["name"], terms)
+        except TooManyTokensError as error:
+            raise ConflictError(str(error)) from error
         except TokenError as error:
             raise InvalidValueError(str(error)) from error
         return _made(made, secret)

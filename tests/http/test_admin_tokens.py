@@ -98,6 +98,23 @@ def test_a_token_is_rotated_watched_and_retired(stack: Settings, stack_engine: E
     assert scim(stack, new.json()["secret"]).status_code == 200
 
 
+def test_a_tenant_has_so_many_tokens_that_work_and_no_more(
+    stack_engine: Engine, client: Client, admin: httpx.Client
+) -> None:
+    tenant_id = client.tenant.principal.tenant_id
+    working = sum(each["state"] == "active" for each in listed(admin).values())
+    with database.transaction(stack_engine) as connection:
+        for _ in range(tokens.MOST - working):
+            tokens.create(connection, tenant_id, "many")
+
+    refused = admin.post(PATH, json={"name": "one more"})
+
+    assert f"{tokens.MOST} tokens" in problem(refused, 409)
+    many = next(each for each in listed(admin).values() if each["name"] == "many")
+    assert admin.post(f"{PATH}/{many['id']}/revoke").status_code == 200
+    assert admin.post(PATH, json={"name": "one more"}).status_code == 201
+
+
 def test_what_has_no_successor_is_not_retired_but_can_be_revoked(stack: Settings, admin: httpx.Client) -> None:
     made = admin.post(PATH, json={"name": "Okta", "expiresInDays": None}).json()
     assert made["expiresAt"] is None
