@@ -38,6 +38,10 @@ class _Formatter(OrjsonFormatter):
         return "".join(lines)
 
 
+# What no line of ours tells need not be found out for each (Python's logging HOWTO, "Optimization").
+logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+
+
 def configure(level: str, process: str) -> None:
     """Send every logger of this process to standard error as JSON lines."""
     handler = logging.StreamHandler(sys.stderr)

@@ -24,6 +24,7 @@ class PlainAddresses:
         return self._wsgi({**environ, "REMOTE_ADDR": plain(environ.get("REMOTE_ADDR", ""))}, start_response)
 
 
+@lru_cache(4096)
 def plain(text: str) -> str:
     """Return an address without its port and its zone, an IPv4 one as such, or UNKNOWN for what is none."""
     found = _WITH_PORT.fullmatch(text.strip())

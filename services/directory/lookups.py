@@ -94,11 +94,16 @@ def _fits(column: Column, value: str) -> bool:
 def _found(
     engine: Engine, resource_type: ResourceType, tenant_id: UUID, column: Column, value: str, limit: int, wants: Wants
 ) -> list[Resource] | None:
-    kept_as_rows = tuple(a for _, a in resource_type.walk() if a.stored is Stored.ROWS and wants(a))
+    kept_as_rows = tuple(each for each in _all_kept_as_rows(resource_type) if wants(each))
     naming_others = tuple(c for c in queries.naming_others(resource_type) if wants(c.attribute))
     lookup = _lookup(resource_type.name, column, kept_as_rows, naming_others)
     found = database.read_at_once(engine, tenant_id, lookup.prepared, (tenant_id.hex, value, str(limit)))
     return None if found is None else [_resource(resource_type, lookup, row) for row in found]
+
+
+@lru_cache(maxsize=1024)
+def _all_kept_as_rows(resource_type: ResourceType) -> tuple[Attribute, ...]:
+    return tuple(attribute for _, attribute in resource_type.walk() if attribute.stored is Stored.ROWS)
 
 
 def _resource(resource_type: ResourceType, lookup: _Lookup, row: Sequence[Any]) -> Resource:

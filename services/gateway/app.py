@@ -5,7 +5,6 @@ import math
 import re
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -242,7 +241,7 @@ def _flask(settings: Settings, gate: Gate, catalogue: Callable[[Principal], Cata
     gate.throttle.register(app)
     app.before_request(lambda: _take_turn(turnstile))
     app.after_request(_end)
-    app.teardown_request(_end_turn)
+    app.teardown_request(lambda _: _end_turn(turnstile))
     errors.register(app)
     return app
 
@@ -277,14 +276,13 @@ def _below(path: str) -> str:
 def _take_turn(turnstile: Turnstile) -> None:
     """Wait until it is the tenant's turn, before a long body is read. The writes of a bulk request take theirs."""
     if "principal" in g and not request.path.endswith(bulk.ENDPOINT):
-        g.turn = ExitStack()
-        enter = turnstile.passing_first if requests.may_take_access(request) else turnstile.passing
-        g.turn.enter_context(enter(g.principal.tenant_id, math.inf))
+        enter = turnstile.enter_first if requests.may_take_access(request) else turnstile.enter
+        g.turn = enter(g.principal.tenant_id, math.inf)
 
 
-def _end_turn(_: BaseException | None) -> None:
+def _end_turn(turnstile: Turnstile) -> None:
     if "turn" in g:
-        g.turn.close()
+        turnstile.leave(g.principal.tenant_id, g.turn)
 
 
 def _begin() -> None:

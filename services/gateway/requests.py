@@ -36,6 +36,8 @@ SHORT_BYTES = 16_384
 
 def parameters(request: Request) -> dict[str, str]:
     """Return what a query says. Raises InvalidValueError for one that says something twice, or is not UTF-8."""
+    if not request.query_string:
+        return {}
     try:
         unquote_to_bytes(request.query_string).decode()
     except UnicodeDecodeError as error:

@@ -37,6 +37,10 @@ class Projection:
         return frozenset(attribute for attribute, _ in self.included or ())
 
 
+DEFAULT = Projection()
+"""What is shown to whoever names nothing."""
+
+
 def parse(
     attributes: str | None, excluded: str | None, resource_type: ResourceType, used: Used | None = None
 ) -> Projection:
@@ -44,6 +48,8 @@ def parse(
 
     Names that the type does not know are ignored: nothing is shown for them. Raises InvalidValueError.
     """
+    if not attributes and not excluded:
+        return DEFAULT
     if attributes and excluded:
         raise InvalidValueError("'attributes' and 'excludedAttributes' exclude each other")
     if attributes:

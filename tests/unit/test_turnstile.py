@@ -52,7 +52,7 @@ def is_called(gate: Turnstile, tenant: UUID) -> bool:
     turn = gate._enter(tenant)
     called = turn.is_set()
     gate._wait(tenant, turn, NOW)
-    gate._leave(tenant, turn)
+    gate.leave(tenant, turn)
     return called
 
 
@@ -149,7 +149,7 @@ def test_who_is_interrupted_while_waiting_leaves_nothing_behind(gate: Turnstile)
 
     with passing(gate, ADA, PLACES):
         turn = gate._enter(ADA)
-        gate._leave(ADA, turn)
+        gate.leave(ADA, turn)
         outside = dict(gate._outside)
     assert (outside, dict(gate._inside)) == ({}, {})
 
@@ -160,7 +160,7 @@ def test_who_waits_is_called_in_the_order_of_coming(gate: Turnstile) -> None:
 
     with passing(gate, ADA, PLACES):
         first, second = gate._enter(ADA), gate._enter(ADA)
-    gate._leave(ADA, first)
+    gate.leave(ADA, first)
 
     assert first.is_set()
     assert second.is_set()
@@ -178,7 +178,7 @@ def test_who_is_first_is_called_before_the_others_of_its_tenant_in_the_order_of_
             place.close()
             [now] = [turn for turn in turns if turn.is_set() and turn not in called]
             called.append(now)
-            place.callback(gate._leave, ADA, now)
+            place.callback(gate.leave, ADA, now)
 
     assert called == [turns[1], turns[2], turns[0]]
     assert not gate._first
