@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from services.directory import columns, database, filtering, ids, members, queries, rows, store, tables
 from services.directory.columns import Column
-from services.directory.database import Prepared
+from services.directory.driver import Prepared
 from services.directory.listing import Found, Key, Listing
 from services.directory.queries import Wants
 from services.directory.rows import Resource

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, insert, text
 
 from services.directory import database, ids, listing, lookups, queries, store, tables, tenancy
-from services.directory.database import Prepared
+from services.directory.driver import Prepared
 from services.directory.listing import Listing, Source
 from shared.scim import filters, paths, projection
 from shared.scim.attributes import ResourceType
