@@ -109,12 +109,15 @@ def elements(attribute: Attribute, owners: Sequence[UUID], limit: int | None) ->
 
 
 def document(attribute: Attribute, owner: ColumnElement[Any]) -> Select[Any]:
-    """Return the query for all elements of one owner as one JSON array, in their order; NULL if there are none."""
+    """Return the query for all elements of one owner as one JSON array, in their order; NULL if there are none.
+
+    Elements are as SCIM has them, but for sub-attributes without a value, which are null.
+    """
     rows = _ROWS[attribute]
-    named = [
-        part for name, expression in _by_column(attribute).items() for part in (literal_column(f"'{name}'"), expression)
+    known = [
+        (sub.name, rows.sub_attributes[sub.name]) for sub in attribute.sub_attributes if sub.name in rows.sub_attributes
     ]
-    element_ = func.json_build_object(*named)
+    element_ = func.json_build_object(*(part for name, each in known for part in (literal_column(f"'{name}'"), each)))
     ordered = aggregate_order_by(element_, rows.sub_attributes["value"])
     return select(func.json_agg(ordered)).select_from(rows.source).where(rows.owner == owner)
 

@@ -111,11 +111,15 @@ def _resource(resource_type: ResourceType, lookup: _Lookup, row: Sequence[Any]) 
     besides = iter(row[len(lookup.names) :])
     for attribute, elements in zip(lookup.kept_as_rows, besides, strict=False):
         if elements is not None:
-            resource[attribute.name] = [queries.element(attribute, each) for each in elements]
+            resource[attribute.name] = [each if None not in each.values() else _said(each) for each in elements]
     for column, name in zip(lookup.naming_others, besides, strict=True):
         if name is not None:
             queries.add_name(column, resource, name)
     return resource
+
+
+def _said(element: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in element.items() if value is not None}
 
 
 @lru_cache(maxsize=256)

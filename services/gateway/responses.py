@@ -1,5 +1,6 @@
 """Make answers of resources: projection, references with this tenant's base URL, ETag and Location."""
 
+import re
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +18,8 @@ from shared.scim.schemas.common import ID, META
 PREFIX = "/rest/scim/v2"
 
 Resource = dict[str, Any]
+
+_PLAIN = re.compile(r"[0-9A-Za-z_.~-]*")
 
 
 def base_url(principal: Principal, public_url: str) -> str:
@@ -92,11 +95,28 @@ def _locate(found: Resource, resource_type: ResourceType, base: str) -> Resource
 
 
 def _refer(attribute: Attribute, value: Any, base: str) -> Any:
-    if isinstance(value, list):
-        return [_refer(attribute, element, base) for element in value]
+    """Return a value, or each of its elements, with the URI of whom it refers to; there may be 100,000 of them."""
     reference = attribute.reference
     assert reference is not None
-    named = value.get("type", "")
-    target = named if named in reference.reference_types else reference.reference_types[0]
-    endpoint = resource_types.BY_NAME[target].endpoint
-    return value | {reference.name: f"{base}{endpoint}/{quote(value['value'], safe='')}"} if "value" in value else value
+    name, starts = reference.name, _starts(attribute, base)
+    elements = value if isinstance(value, list) else [value]
+    referring = [
+        {**each, name: starts.get(each.get("type"), starts[None]) + _in_path(each["value"])}
+        if "value" in each
+        else each
+        for each in elements
+    ]
+    return referring if isinstance(value, list) else referring[0]
+
+
+def _starts(attribute: Attribute, base: str) -> dict[str | None, str]:
+    """Return how the URIs of whom an attribute refers to begin, by their type; None has that of those without one."""
+    assert attribute.reference is not None
+    types = attribute.reference.reference_types
+    starts: dict[str | None, str] = {name: f"{base}{resource_types.BY_NAME[name].endpoint}/" for name in types}
+    return starts | {None: starts[types[0]]}
+
+
+def _in_path(value: str) -> str:
+    """Return an id as a segment of a path; those of this server are one as they are."""
+    return value if _PLAIN.fullmatch(value) else quote(value, safe="")

@@ -143,9 +143,11 @@ def _of_others(attribute: Attribute, value: Any) -> Any:
     if attribute.of_others or value is None:
         return value
     names = [sub.name for sub in attribute.sub_attributes if sub.of_others]
+    if not names:
+        return None
     elements = value if isinstance(value, list) else [value]
-    told = [[element.get(name) for name in names] for element in elements] if names else []
-    return told if any(any(each) for each in told) else None
+    told = [element.get(name) for element in elements for name in names]
+    return told if any(told) else None
 
 
 @lru_cache(maxsize=1024)

@@ -175,7 +175,7 @@ MEMBER = USER | {"groups": [{"value": "9", "display": "Team"}]}
 ALONE = {key: value for key, value in USER.items() if key != ENTERPRISE}
 NAMED: dict[str, Any] = {"id": "1", "displayName": "Team", "members": [{"value": "1"}, {"value": "2", "display": "B"}]}
 TEAM: dict[str, Any] = {"id": "1", "displayName": "Team", "members": [{"value": "1"}]}
-BOSS = [[USER[ENTERPRISE]["manager"]["displayName"]]]
+BOSS = [USER[ENTERPRISE]["manager"]["displayName"]]
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ BOSS = [[USER[ENTERPRISE]["manager"]["displayName"]]]
         (USERS, USER, "manager.value", None, []),
         (USERS, USER, "manager", None, [BOSS]),
         (USERS, ALONE, None, None, []),
-        (GROUPS, NAMED, None, None, [[[None], ["B"]]]),
+        (GROUPS, NAMED, None, None, [[None, "B"]]),
         (GROUPS, NAMED, "members.value,members.type", None, []),
         (GROUPS, NAMED, None, "members", []),
         (GROUPS, TEAM, None, None, []),
