@@ -41,6 +41,9 @@ READY_SECONDS = 600.0
 LIMITS = {"MUSTER_REQUESTS_PER_SECOND": "0", "MUSTER_TENANT_CONCURRENCY": "0"}
 """One token sends what a hundred would; two settings keep one from taking all."""
 
+PROCESSES = {"MUSTER_GATEWAY_PROCESSES": "2", "MUSTER_WORKER_PROCESSES": "1"}
+"""*direct* and django-scim2 have two processes as well, one for each core that they are usually measured on."""
+
 LEAN = Programs(last={"beat": plan.muster("beat")})
 """Nobody looks at pages meanwhile."""
 
@@ -196,11 +199,11 @@ class Field:
 @contextmanager
 def field(**environ: str) -> Iterator[Field]:
     """Run a stack on free ports for the duration of the block."""
-    folder = Path(tempfile.mkdtemp(prefix="muster-bench-"))
+    folder, given = Path(tempfile.mkdtemp(prefix="muster-bench-")), _environ(LIMITS | PROCESSES | environ)
     try:
         with (
             supervisor.running(
-                folder / "stack", gateway_port=0, flower_port=0, environ=_environ(LIMITS | environ), programs=LEAN
+                folder / "stack", gateway_port=0, flower_port=0, environ=given, programs=LEAN
             ) as running,
             _engine(running.settings.database_url) as engine,
         ):
