@@ -34,6 +34,9 @@ MOVE = "MOVE"
 ECHOED_MEMBERS = 100
 """A PATCH answers with the members of a role that has at most so many."""
 
+FEW_MEMBERS = 50
+"""So many at most are told with the outcome, and cost no statement more."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Applied:
@@ -169,13 +172,11 @@ def _delete(work: _Work) -> Applied:
     row = _unless_changed(work, store.lock_to_delete(*_address(work)))
     known_row = rows.to_resource(work.resource_type, row)
     were_members, left = members.dissolve(work.connection, work.operation.lane, work.now)
-    change = Change(removed=were_members)
-    known = members.named(work.connection, were_members)
     store.delete(work.connection, work.resource_type, row, work.now)
     entries = [
         work.entry(Kind.DELETED, history.changes(work.resource_type, known_row, {})),
         *_left_roles(work, left),
-        *_of_members(work, row, known, change),
+        *_of_members(work, row, were_members, Change(removed=frozenset(were_members))),
     ]
     return Applied(outcome=Outcome(operation_id=work.operation.id, status=204), entries=entries)
 
@@ -246,7 +247,8 @@ def _applied(work: _Work, status: int, row: Row, kind: Kind, changes: list[dict[
     known = members.named(work.connection, change.added | change.removed)
     changes = [*changes, *_membership_changes(known, change)]
     entries = [work.entry(kind, changes)] if changes else []
-    return Applied(outcome=outcome, entries=[*entries, *_of_members(work, row, known, change)])
+    types = {member: named.resource_type for member, named in known.items()}
+    return Applied(outcome=outcome, entries=[*entries, *_of_members(work, row, types, change)])
 
 
 def _has_more_members(work: _Work, resource: Resource) -> bool:
@@ -265,21 +267,25 @@ def _membership_changes(known: dict[UUID, Named], change: Change) -> list[dict[s
     return [{"attribute": MEMBERS.name, **_joined_and_left(known, change.added, change.removed)}]
 
 
-def _of_members(work: _Work, row: Row, known: dict[UUID, Named], change: Change) -> list[Entry]:
-    """Tell each member's own history of the role that it joined or left."""
+def _of_members(work: _Work, row: Row, types: Mapping[UUID, str], change: Change) -> list[Entry]:
+    """Tell each member's own history of the role that it joined or left; those of many members are written at once."""
     role = (
         {work.operation.lane: Named(resource_type=work.resource_type.name, name=row["display_name"])} if change else {}
     )
     joined, left = _joined_and_left(role, role, ()), _joined_and_left(role, (), role)
-    return [
-        *(_member_entry(work, member, known[member], joined) for member in sorted(change.added)),
-        *(_member_entry(work, member, known[member], left) for member in sorted(change.removed)),
-    ]
+    entries: list[Entry] = []
+    for those, told in ((change.added, joined), (change.removed, left)):
+        changes = [{"attribute": GROUPS.name, **told}]
+        if len(those) > FEW_MEMBERS:
+            of_those = {each: types[each] for each in those}
+            history.add_alike(work.connection, work.operation, of_those, changes, work.now)
+        else:
+            entries += [_member_entry(work, each, types[each], changes) for each in sorted(those)]
+    return entries
 
 
-def _member_entry(work: _Work, member: UUID, named: Named, change: dict[str, Any]) -> Entry:
-    resource_type = resource_types.BY_NAME[named.resource_type]
-    changes = [{"attribute": GROUPS.name, **change}]
+def _member_entry(work: _Work, member: UUID, type_: str, changes: list[dict[str, Any]]) -> Entry:
+    resource_type = resource_types.BY_NAME[type_]
     return history.entry(work.operation, resource_type, member, Kind.CHANGED, changes, work.now)
 
 

@@ -146,8 +146,8 @@ def lock_roles_of(connection: Connection, member_id: UUID) -> None:
     )
 
 
-def dissolve(connection: Connection, resource_id: UUID, now: datetime) -> tuple[frozenset[UUID], frozenset[UUID]]:
-    """End all memberships of a resource that is deleted; return its members, and the roles that it was in.
+def dissolve(connection: Connection, resource_id: UUID, now: datetime) -> tuple[dict[UUID, str], frozenset[UUID]]:
+    """End all memberships of a resource that is deleted; return its members with their types, and where it was one.
 
     The roles that it was in are changed by that, so they have a new version. Rows are locked in one order, so that
     the deletions of roles which are members of each other do not wait for each other in a circle.
@@ -156,13 +156,13 @@ def dissolve(connection: Connection, resource_id: UUID, now: datetime) -> tuple[
     key = tuple_(membership.c.role_id, membership.c.member_id)
     mine = or_(membership.c.role_id == resource_id, membership.c.member_id == resource_id)
     ordered = select(membership.c.role_id, membership.c.member_id).where(mine).order_by(*key.clauses).with_for_update()
-    gone = delete(membership).where(key.in_(ordered)).returning(membership.c.role_id, membership.c.member_id)
-    ended = [(row.role_id, row.member_id) for row in connection.execute(gone)]
-    left = frozenset(role_id for role_id, member_id in ended if member_id == resource_id)
+    told = (membership.c.role_id, membership.c.member_id, membership.c.member_type)
+    ended = connection.execute(delete(membership).where(key.in_(ordered)).returning(*told)).all()
+    left = frozenset(role_id for role_id, member_id, _ in ended if member_id == resource_id)
     if left:
         changed = {"version": role.c.version + 1, "meta_last_modified": now}
         connection.execute(update(role).where(role.c.id == any_(_array(sorted(left)))).values(changed))
-    return frozenset(member_id for role_id, member_id in ended if role_id == resource_id), left
+    return {member_id: type_ for role_id, member_id, type_ in ended if role_id == resource_id}, left
 
 
 def any_of(connection: Connection, role_id: UUID) -> bool:

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, event, func, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from services.directory import batches, database, failures, history, ids, journal, tables
+from services.directory.apply import FEW_MEMBERS
 from services.directory.backoff import Fault
 from services.directory.drain import Drainer
 from services.directory.journal import Write
@@ -401,24 +402,41 @@ def test_a_write_that_changes_nothing_keeps_the_version_and_leaves_no_history(
         assert connection.scalar(select(func.count()).select_from(tables.history).where(_of(same))) == 0
 
 
-def test_joining_a_role_is_told_in_both_histories(engine: Engine, tenant: Tenant, drainer: Drainer) -> None:
-    member, group = write(tenant), write(tenant, resource_type="Group", request=role(displayName="Night Patrol"))
-    accept(engine, member, group)
-    add = {"op": "add", "path": "members", "value": [{"value": str(member.lane)}]}
+@pytest.mark.parametrize("count", [1, FEW_MEMBERS, FEW_MEMBERS + 1])
+def test_who_joins_a_role_and_loses_it_is_told_in_all_histories(
+    engine: Engine, tenant: Tenant, drainer: Drainer, count: int
+) -> None:
+    group, nested = (write(tenant, resource_type="Group", request=role(displayName=name)) for name in ("Night", "Day"))
+    joining = [nested, *(write(tenant) for _ in range(count - 1))]
+    accept(engine, group, *joining)
+    add = {"op": "add", "path": "members", "value": [{"value": str(each.lane)} for each in joining]}
     joined = write(tenant, "PATCH", patch(add), lane=group.lane, resource_type="Group")
     accept(engine, joined)
+    drainer.drain(0)
+    ended = write(tenant, "DELETE", lane=group.lane, resource_type="Group")
+    accept(engine, ended)
 
     drainer.drain(0)
 
+    told, of_end = _told(engine, joined), _told(engine, ended)
+    assert sorted(each["value"] for each in told.pop(group.lane).changes[0]["added"]) == sorted(
+        str(each.lane) for each in joining
+    )
+    assert of_end.pop(group.lane).kind == history.Kind.DELETED
+    named = [{"value": str(group.lane), "display": "Night"}]
+    for entries, added, removed in ((told, named, []), (of_end, [], named)):
+        assert {lane: entry.resource_type for lane, entry in entries.items()} == {
+            each.lane: each.resource_type for each in joining
+        }
+        assert all(each.kind == history.Kind.CHANGED and each.request_id == "test" for each in entries.values())
+        same = {"attribute": "groups", "added": added, "removed": removed}
+        assert [each.changes for each in entries.values()] == [[same]] * count
+
+
+def _told(engine: Engine, of: Write) -> dict[UUID, Any]:
     with database.transaction(engine) as connection:
-        entries = connection.execute(select(tables.history).where(_of(joined))).all()
-    told = {entry.resource_id: entry.changes[0] for entry in entries}
-    assert told[group.lane]["added"][0]["value"] == str(member.lane)
-    assert told[member.lane] == {
-        "attribute": "groups",
-        "added": [{"value": str(group.lane), "display": "Night Patrol"}],
-        "removed": [],
-    }
+        found = connection.execute(select(tables.history).where(_of(of))).all()
+    return {entry.resource_id: entry for entry in found}
 
 
 def _of(each: Write) -> Any:
