@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from services.directory import access_tokens, database
 from services.directory.tokens import EVERYTHING, Principal, Scope
-from services.gateway import foreign_tokens, responses
+from services.gateway import foreign_tokens, requests, responses
 from services.gateway import guard as guards
 from services.gateway.async_results import KEYS
 from services.gateway.auth import Authenticator
@@ -121,10 +121,13 @@ def _parameters() -> dict[str, str]:
     if (request.content_length or 0) > LARGEST:
         raise OAuthError("invalid_request", f"The request is larger than {LARGEST} bytes")
     request.max_content_length = LARGEST
-    many = [name for name, values in request.form.lists() if len(values) > 1]
-    if many:
+    try:
+        form = request.form
+    except requests.BROKEN as error:
+        raise OAuthError("invalid_request", "The body did not arrive whole") from error
+    if any(len(values) > 1 for _, values in form.lists()):
         raise OAuthError("invalid_request", "A parameter is there more than once")
-    return {name: value for name, value in request.form.items() if value}
+    return {name: value for name, value in form.items() if value}
 
 
 def _shown(given: dict[str, str]) -> str:

@@ -29,6 +29,9 @@ _REASONS = (
     ("surrogate", "has half of a surrogate pair"),
     ("depth", f"is nested deeper than {DEEPEST} levels"),
 )
+BROKEN = (OSError, ParseException, ClientDisconnected)
+"""What is raised for a body that does not arrive whole, or in chunks that are none."""
+
 _NUL = re.compile(rb"\\u0000|\x00")
 SHORT_BYTES = 16_384
 """A body up to this size may be looked at before it is the request's turn."""
@@ -72,7 +75,7 @@ def may_take_access(request: Request) -> bool:
         return False
     try:
         return leaving.is_likely_in(request.get_data())
-    except (OSError, ParseException, ClientDisconnected):
+    except BROKEN:
         # Whoever reads it in its turn says what is wrong.
         return False
 
@@ -86,7 +89,7 @@ def _read(request: Request, max_bytes: int) -> bytes:
         body = request.get_data(cache=False)
     except RequestEntityTooLarge as error:
         raise too_large from error
-    except (OSError, ParseException, ClientDisconnected) as error:
+    except BROKEN as error:
         raise InvalidSyntaxError("The body did not arrive whole") from error
     if len(body) > max_bytes:
         raise too_large

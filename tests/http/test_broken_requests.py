@@ -152,9 +152,11 @@ def test_the_longest_filter_fits_into_a_request_line(client: Client, stack: Sett
 
 
 @pytest.mark.parametrize("body", [b"zz\r\nemail=a\r\n0\r\n\r\n", b"5\r\nab"], ids=["malformed chunk", "cut off chunk"])
-def test_a_form_that_does_not_arrive_whole_is_refused_with_a_page(stack: Settings, body: bytes) -> None:
-    host, _, port = stack.portal_bind.rpartition(":")
-    head = b"POST /sign-in HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n"
+@pytest.mark.parametrize("path", ["/sign-in", "/oauth/token"])
+def test_a_form_that_does_not_arrive_whole_is_refused_in_words(stack: Settings, path: str, body: bytes) -> None:
+    bind = stack.portal_bind if path == "/sign-in" else stack.gateway_bind
+    host, _, port = bind.rpartition(":")
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n".encode()
     form = b"Content-Type: application/x-www-form-urlencoded\r\n\r\n"
 
     with socket.create_connection((host, int(port)), timeout=30) as connection:
