@@ -9,6 +9,9 @@ from typing import Any
 UNKNOWN = ""
 """What is no address; it is within no network, and all that come from there are one."""
 
+LONGEST = 128
+"""Characters of an address with a zone, a port and brackets, and more; what is longer is none, and not remembered."""
+
 # Azure's gateways write a port beside the address in X-Forwarded-For:
 # https://learn.microsoft.com/en-us/azure/application-gateway/how-application-gateway-works
 _WITH_PORT = re.compile(r"\[(?P<six>[0-9A-Fa-f:.]+)\](:[0-9]+)?|(?P<four>[0-9.]+):[0-9]+")
@@ -24,9 +27,13 @@ class PlainAddresses:
         return self._wsgi({**environ, "REMOTE_ADDR": plain(environ.get("REMOTE_ADDR", ""))}, start_response)
 
 
-@lru_cache(4096)
 def plain(text: str) -> str:
     """Return an address without its port and its zone, an IPv4 one as such, or UNKNOWN for what is none."""
+    return _plain(text) if len(text) <= LONGEST else UNKNOWN
+
+
+@lru_cache(4096)
+def _plain(text: str) -> str:
     found = _WITH_PORT.fullmatch(text.strip())
     try:
         address = ip_address((found["six"] or found["four"] if found else text.strip()).partition("%")[0])
