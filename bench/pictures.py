@@ -10,6 +10,9 @@ from bench.figures import Curve, Found, shown
 
 WIDTH, HEIGHT = 760, 400
 LEFT, RIGHT, TOP, BOTTOM = 70, 150, 40, 50
+LETTER = 7
+"""How wide a letter of a label is, about; a label that would be written over another is left out."""
+
 COLORS = ("#0b5fff", "#c2410c", "#15803d", "#7e22ce", "#b91c1c", "#475569")
 
 
@@ -113,10 +116,14 @@ def _grid(frame: Frame, across: _Axis, up: _Axis, places: Sequence[float]) -> li
         y = up.at(mark)
         parts.append(f'<line x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}" stroke="#ddd"/>')
         parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" font-size="12" text-anchor="end">{_label(mark)}</text>')
+    free = float("-inf")
     for mark in places if len(places) <= 8 else across.marks():
-        x = across.at(mark)
+        x, label = across.at(mark), _label(mark)
         parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{bottom}" stroke="#eee"/>')
-        parts.append(f'<text x="{x:.1f}" y="{bottom + 16}" font-size="12" text-anchor="middle">{_label(mark)}</text>')
+        half = len(label) * LETTER / 2
+        if x - half >= free:
+            parts.append(f'<text x="{x:.1f}" y="{bottom + 16}" font-size="12" text-anchor="middle">{label}</text>')
+            free = x + half + LETTER
     middle = (LEFT + right) / 2
     parts.append(
         f'<text x="{middle}" y="{HEIGHT - 12}" font-size="12" text-anchor="middle">{escape(frame.across)}</text>'
