@@ -44,8 +44,9 @@ def _parsers(count: int, seed: int) -> list[Finding]:
     told = swarm.sums(swarms)
     rate = (told.read + told.refused) / (time.monotonic() - begun)
     click.echo(f"texts: {told.read + told.refused} ({rate:.0f}/s) for {len(swarms)} parsers, which took {told.read}")
-    careful = parsers.explore(parsers.ALL, share // CAREFUL, seed)
-    click.echo(f"texts: {share // CAREFUL * len(parsers.ALL)} by Hypothesis")
+    some = max(1, share // CAREFUL)
+    careful = parsers.explore(parsers.ALL, some, seed)
+    click.echo(f"texts: {some * len(parsers.ALL)} by Hypothesis")
     found = [*told.findings, *careful, *_guided(share, seed)]
     _show(found)
     return found
