@@ -94,11 +94,11 @@ def element(filter_: Filter, attribute: Attribute) -> Condition:
 
 
 def elements(attribute: Attribute, owners: Sequence[UUID], limit: int | None) -> Select[Any]:
-    """Return the query for the rows of an attribute, by owner: `owner`, then its sub-attributes by their column.
+    """Return the query for the rows of an attribute, by owner: `owner`, then its sub-attributes by their name.
 
     With a limit, at most one row more than it for each owner.
     """
-    rows, subs = _ROWS[attribute], _by_column(attribute)
+    rows, subs = _ROWS[attribute], _by_name(attribute)
     statement = (
         select(rows.owner.label("owner"), *(expression.label(name) for name, expression in subs.items()))
         .select_from(rows.source)
@@ -114,18 +114,16 @@ def document(attribute: Attribute, owner: ColumnElement[Any]) -> Select[Any]:
     Elements are as SCIM has them, but for sub-attributes without a value, which are null.
     """
     rows = _ROWS[attribute]
-    known = [
-        (sub.name, rows.sub_attributes[sub.name]) for sub in attribute.sub_attributes if sub.name in rows.sub_attributes
-    ]
-    element_ = func.json_build_object(*(part for name, each in known for part in (literal_column(f"'{name}'"), each)))
+    named = [part for name, each in _by_name(attribute).items() for part in (literal_column(f"'{name}'"), each)]
+    element_ = func.json_build_object(*named)
     ordered = aggregate_order_by(element_, rows.sub_attributes["value"])
     return select(func.json_agg(ordered)).select_from(rows.source).where(rows.owner == owner)
 
 
-def _by_column(attribute: Attribute) -> dict[str, ColumnElement[Any]]:
-    """Return the expressions for the sub-attributes that are kept, by their column."""
+def _by_name(attribute: Attribute) -> dict[str, ColumnElement[Any]]:
+    """Return the expressions for the sub-attributes that are kept, in the registry's order."""
     known = _ROWS[attribute].sub_attributes
-    return {sub.column: known[sub.name] for sub in attribute.sub_attributes if sub.name in known}
+    return {sub.name: known[sub.name] for sub in attribute.sub_attributes if sub.name in known}
 
 
 def _searches(filter_: Filter) -> int:

@@ -100,11 +100,11 @@ def _add_rows(
 
 
 def element(attribute: Attribute, row: Any) -> dict[str, Any]:
-    """Return one element of an attribute that is kept as rows; `row` has its sub-attributes by their column."""
+    """Return one element of an attribute that is kept as rows; `row` has its sub-attributes by their name."""
     return {
-        sub.name: str(row[sub.column])
+        sub.name: str(row[sub.name])
         for sub in attribute.sub_attributes
-        if sub.column in row and row[sub.column] is not None
+        if sub.name in row and row[sub.name] is not None
     }
 
 
