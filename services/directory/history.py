@@ -51,15 +51,22 @@ def entry(
     """Return the entry that an operation leaves with a resource."""
     return Entry(
         at=at,
-        tenant_id=operation.tenant_id,
         resource_type=resource_type.name,
         resource_id=resource_id,
         kind=kind,
         changes=changes,
-        operation_id=operation.id,
-        token_id=operation.token_id,
-        request_id=operation.request_id,
+        **_by(operation),
     )
+
+
+def _by(operation: Operation) -> dict[str, Any]:
+    """Return what an entry tells of its operation."""
+    return {
+        "tenant_id": operation.tenant_id,
+        "operation_id": operation.id,
+        "token_id": operation.token_id,
+        "request_id": operation.request_id,
+    }
 
 
 # One statement, whose arrays are texts: 100,000 rows as objects would take longer to make than to insert.
@@ -76,13 +83,10 @@ def add_alike(
     """Write down the same change of many resources, whose types are given, in the transaction of their change."""
     ids = sorted(types)
     given = {
+        **_by(operation),
         "at": at,
-        "tenant_id": operation.tenant_id,
         "kind": Kind.CHANGED.value,
         "changes": orjson.dumps(changes).decode(),
-        "operation_id": operation.id,
-        "token_id": operation.token_id,
-        "request_id": operation.request_id,
         "ids": f"{{{','.join(map(str, ids))}}}",
         "types": f"{{{','.join(types[each] for each in ids)}}}",
     }

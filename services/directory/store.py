@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Connection, Select, bindparam, select, update
+from sqlalchemy import Column, Connection, Select, bindparam, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IntegrityError
 
@@ -155,13 +155,12 @@ def _values(newcomer: Newcomer, now: datetime) -> dict[str, Any]:
 @lru_cache
 def _insert(resource_type: str) -> str:
     """Return the statement that inserts rows from one JSON document, in their order."""
-    table, dialect = tables.OF[resource_type], postgresql.dialect()  # type: ignore[no-untyped-call]
+    table = tables.OF[resource_type]
     given = [column for column in table.columns if column.server_default is None]
     names = ", ".join(column.name for column in given)
-    types = ", ".join(f"{column.name} {column.type.compile(dialect)}" for column in given)
     return f"""
 INSERT INTO {table.name} ({names})
-SELECT {names} FROM json_to_recordset(cast(%(rows)s AS json)) AS r(ordinal integer, {types}) ORDER BY ordinal
+SELECT {names} FROM json_to_recordset(cast(%(rows)s AS json)) AS r(ordinal integer, {_typed(given)}) ORDER BY ordinal
 ON CONFLICT DO NOTHING RETURNING id
 """  # noqa: S608 - of names of our own columns.
 
@@ -169,12 +168,18 @@ ON CONFLICT DO NOTHING RETURNING id
 @lru_cache
 def _update(resource_type: str, names: tuple[str, ...]) -> str:
     """Return the statement that writes these columns of one row from a JSON document."""
-    table, dialect = tables.OF[resource_type], postgresql.dialect()  # type: ignore[no-untyped-call]
-    types = ", ".join(f"{name} {table.c[name].type.compile(dialect)}" for name in names)
+    table = tables.OF[resource_type]
+    types = _typed([table.c[name] for name in names])
     return f"""
 UPDATE {table.name} AS t SET {", ".join(f"{name} = r.{name}" for name in names)}
 FROM json_to_record(cast(%(row)s AS json)) AS r({types}) WHERE t.id = %(id)s
 """  # noqa: S608 - of names of our own columns.
+
+
+def _typed(given: Sequence[Column[Any]]) -> str:
+    """Return columns with their types, as a record that is read from JSON names them."""
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    return ", ".join(f"{column.name} {column.type.compile(dialect)}" for column in given)
 
 
 def _execute_unique(connection: Connection, resource_type: ResourceType, statement: str, given: dict[str, Any]) -> None:
